@@ -1,0 +1,7 @@
+std = "lua54"
+max_line_length = 100
+include_files = { "lua/**/*.lua", "spec/**/*.lua", "examples/**/*.lua", ".luacheckrc", ".busted",
+  "*.rockspec" }
+exclude_files = { "lua/pyroscope/_meta/*.lua" }
+files["spec"] = { std = "+busted" }
+files["*.rockspec"] = { std = "rockspec" }
