@@ -1,0 +1,165 @@
+#include "base/names.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BLOCK ((size_t)1 << 16)
+
+struct pyr_namesblock {
+  struct pyr_namesblock *next;
+  size_t used, size;
+  char bytes[];
+};
+
+/* Differs from process to process, so that nobody can prepare names that collide. */
+static uint64_t seed (void) {
+  struct timespec now;
+  uint64_t s = (uint64_t)(uintptr_t)&seed;
+  static _Thread_local uint64_t kept;
+  if (kept == 0) {
+    if (clock_gettime(CLOCK_MONOTONIC, &now) == 0)
+      s ^= (uint64_t)now.tv_nsec << 32 ^ (uint64_t)now.tv_sec;
+    kept = pyr_mix(s ^ (uint64_t)(uintptr_t)&now) | 1;
+  }
+  return kept;
+}
+
+static uint64_t multiply (uint64_t a, uint64_t b) {
+  __extension__ typedef unsigned __int128 wide;
+  wide product = (wide)a * b;
+  return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint64_t pyr_hash (const char *bytes, size_t length) {
+  uint64_t h = seed() ^ (uint64_t)length, word;
+  while (length >= 8) {
+    memcpy(&word, bytes, 8);
+    h = multiply(h ^ word, UINT64_C(0x9e3779b97f4a7c15));
+    bytes += 8;
+    length -= 8;
+  }
+  if (length != 0) {
+    word = 0;
+    memcpy(&word, bytes, length);
+    h = multiply(h ^ word, UINT64_C(0xe7037ed1a0b428db));
+  }
+  return multiply(h, UINT64_C(0x8ebc6af09c88c6e3));
+}
+
+int pyr_string_compare (pyr_string a, pyr_string b) {
+  uint32_t n = a.length < b.length ? a.length : b.length;
+  int order = n == 0 ? 0 : memcmp(a.bytes, b.bytes, n);
+  if (order != 0) return order;
+  return a.length < b.length ? -1 : a.length > b.length;
+}
+
+pyr_status pyr_names_init (pyr_names *n, int copy) {
+  uint32_t id;
+  memset(n, 0, sizeof *n);
+  n->copy = copy;
+  return pyr_names_intern(n, "", 0, &id);
+}
+
+void pyr_names_free (pyr_names *n) {
+  struct pyr_namesblock *block = n->blocks;
+  while (block != NULL) {
+    struct pyr_namesblock *next = block->next;
+    free(block);
+    block = next;
+  }
+  free(n->strings);
+  free(n->hashes);
+  free(n->slots);
+  memset(n, 0, sizeof *n);
+}
+
+static pyr_status grow (pyr_names *n) {
+  uint32_t cap = n->cap == 0 ? 64 : n->cap * 2, slots = cap * 2, i;
+  pyr_string *strings;
+  uint64_t *hashes;
+  uint32_t *table;
+  if (cap > UINT32_C(1) << 30) return PYR_EMEMORY;
+  strings = realloc(n->strings, cap * sizeof *strings);
+  if (strings == NULL) return PYR_EMEMORY;
+  n->strings = strings;
+  hashes = realloc(n->hashes, cap * sizeof *hashes);
+  if (hashes == NULL) return PYR_EMEMORY;
+  n->hashes = hashes;
+  table = calloc(slots, sizeof *table);
+  if (table == NULL) return PYR_EMEMORY;
+  for (i = 0; i < n->count; i++) {
+    uint32_t at = (uint32_t)n->hashes[i] & (slots - 1);
+    while (table[at] != 0) at = (at + 1) & (slots - 1);
+    table[at] = i + 1;
+  }
+  free(n->slots);
+  n->slots = table;
+  n->mask = slots - 1;
+  n->cap = cap;
+  return PYR_OK;
+}
+
+static const char *keep (pyr_names *n, const char *bytes, uint32_t length) {
+  struct pyr_namesblock *block = n->blocks;
+  char *at;
+  if (!n->copy || length == 0) return length == 0 ? "" : bytes;
+  if (block == NULL || block->size - block->used < length) {
+    size_t size = length > BLOCK ? length : BLOCK;
+    block = malloc(sizeof *block + size);
+    if (block == NULL) return NULL;
+    block->used = 0;
+    block->size = size;
+    block->next = n->blocks;
+    n->blocks = block;
+  }
+  at = block->bytes + block->used;
+  memcpy(at, bytes, length);
+  block->used += length;
+  return at;
+}
+
+/* Slot that holds the string, or the empty slot where it belongs. */
+static uint32_t lookup (const pyr_names *n, uint64_t hash, const char *bytes,
+                        uint32_t length) {
+  uint32_t at = (uint32_t)hash & n->mask;
+  while (n->slots[at] != 0) {
+    uint32_t id = n->slots[at] - 1;
+    if (n->hashes[id] == hash && n->strings[id].length == length &&
+        memcmp(n->strings[id].bytes, bytes, length) == 0)
+      break;
+    at = (at + 1) & n->mask;
+  }
+  return at;
+}
+
+pyr_status pyr_names_intern (pyr_names *n, const char *bytes, uint32_t length,
+                             uint32_t *id) {
+  uint64_t hash;
+  uint32_t at;
+  const char *kept;
+  if (length == 0) bytes = "";
+  hash = pyr_hash(bytes, length);
+  if (n->count == n->cap && grow(n) != PYR_OK) return PYR_EMEMORY;
+  at = lookup(n, hash, bytes, length);
+  if (n->slots[at] != 0) {
+    *id = n->slots[at] - 1;
+    return PYR_OK;
+  }
+  kept = keep(n, bytes, length);
+  if (kept == NULL) return PYR_EMEMORY;
+  n->strings[n->count].bytes = kept;
+  n->strings[n->count].length = length;
+  n->hashes[n->count] = hash;
+  n->slots[at] = n->count + 1;
+  *id = n->count++;
+  return PYR_OK;
+}
+
+uint32_t pyr_names_find (const pyr_names *n, const char *bytes, uint32_t length) {
+  uint32_t at;
+  if (n->count == 0) return UINT32_MAX;
+  if (length == 0) return 0;
+  at = lookup(n, pyr_hash(bytes, length), bytes, length);
+  return n->slots[at] != 0 ? n->slots[at] - 1 : UINT32_MAX;
+}
