@@ -11,7 +11,7 @@ SAN     =
 
 core_src := $(sort $(wildcard src/base/*.c src/decode/*.c src/profile/*.c src/querier/*.c \
 	src/render/*.c) $(filter-out src/lua/http.c,$(wildcard src/lua/*.c)))
-http_src := $(sort $(wildcard src/http/*.c) src/base/buffer.c src/lua/http.c)
+http_src := $(sort $(wildcard src/http/*.c) src/base/buffer.c src/lua/shared.c src/lua/http.c)
 core_obj := $(core_src:src/%.c=$(B)/o/%.o)
 http_obj := $(http_src:src/%.c=$(B)/o/%.o)
 flags    := $(CC) $(CFLAGS) $(WARN) $(SAN) $(LUA_INC) $(shell $(PKG) --modversion libcurl libpcre2-8 zlib 2>/dev/null)

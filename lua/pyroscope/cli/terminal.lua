@@ -1,0 +1,55 @@
+--- What the terminal is: width, height, character set, colour. Asked once, at the first need.
+
+local terminal = {}
+
+local function utf8_locale()
+  for _, name in ipairs { "LC_ALL", "LC_CTYPE", "LANG" } do
+    local value = os.getenv(name)
+    if value and value ~= "" then
+      return value:lower():find "utf%-?8" ~= nil
+    end
+  end
+  return false
+end
+
+local function number(name)
+  local value = os.getenv(name)
+  value = value and value:match "^%d+$" and math.tointeger(value)
+  return value and value > 0 and value or nil
+end
+
+-- NO_COLOR and CLICOLOR_FORCE as their users know them; the flag wins over both.
+local function colour(choice, is_terminal)
+  if choice == "always" then return true end
+  if choice == "never" then return false end
+  local no, force = os.getenv "NO_COLOR", os.getenv "CLICOLOR_FORCE"
+  if no and no ~= "" then return false end
+  if force and force ~= "" and force ~= "0" then return true end
+  return is_terminal and os.getenv "TERM" ~= "dumb"
+end
+
+---@class pyroscope.terminal
+---@field output boolean   stdout is a terminal
+---@field errors boolean   stderr is a terminal
+---@field width integer
+---@field height integer
+---@field utf8 boolean
+---@field color boolean
+
+--- Looks at the terminal; `choice` is the value of `--color`.
+---@param choice? "auto"|"always"|"never"
+---@return pyroscope.terminal
+function terminal.detect(choice)
+  local system = require "pyroscope.system"
+  local output, errors = system.is_terminal(1), system.is_terminal(2)
+  local width, height
+  if output then width, height = system.window_size(1) end
+  if not width or width <= 0 then width, height = number "COLUMNS", number "LINES" end
+  return {
+    output = output, errors = errors,
+    width = math.max(40, width or 100), height = height or 24,
+    utf8 = utf8_locale(), color = colour(choice, output), error_color = colour(choice, errors),
+  }
+end
+
+return terminal
