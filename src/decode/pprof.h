@@ -7,18 +7,17 @@
 #pragma GCC visibility push(hidden)
 
 /*
-** One parsed google.v1.Profile. The samples are not stored: 'samples' points at each of them
-** in 'bytes', which the handle owns, and they are decoded again by whoever walks over them
+** One parsed google.v1.Profile. Samples are not stored: 'samples' points at each of them in
+** 'bytes', which the handle owns, and whoever walks over them decodes them again
 ** (pyr_pprof_sample). Everything was checked once by pyr_pprof_parse, so a walk cannot fail.
 **
-** Locations and functions are in order of the file; ids are resolved to indexes. frames of
-** location l: lines[location[l].first_line .. location[l + 1].first_line), innermost first.
-** Label sets: string labels only (numeric ones are dropped, span_id, profile_id and trace_id
-** are no labels), sorted by key; set 0 is the empty one.
+** Locations and functions stand in order of the file, ids are resolved to indexes. Lines of
+** location l: lines[locations[l].first_line .. locations[l + 1].first_line), innermost first.
+** Label sets: string labels only (numeric ones are dropped; span_id, profile_id and trace_id
+** are ids, no labels), sorted by key; set 0 is the empty one.
 */
 typedef struct pyr_pprofline {
-  uint32_t function; /* index, or UINT32_MAX */
-  uint32_t line;
+  uint32_t function, line;
 } pyr_pprofline;
 
 typedef struct pyr_pproflocation {
@@ -28,74 +27,94 @@ typedef struct pyr_pproflocation {
 } pyr_pproflocation;
 
 typedef struct pyr_pproffunction {
-  uint32_t name, system_name, file; /* string indexes */
+  uint32_t name, file; /* string indexes */
   uint32_t start_line;
 } pyr_pproffunction;
 
+typedef struct pyr_pproftype {
+  uint32_t type, unit; /* string indexes */
+} pyr_pproftype;
+
 typedef struct pyr_pproflabel {
   uint32_t key, value; /* string indexes */
+  int64_t number;      /* of labels without a string */
 } pyr_pproflabel;
+
+typedef struct pyr_idmap { /* id -> index; 'slots' NULL while ids are 1..count in order */
+  uint64_t *ids;
+  uint32_t *slots;
+  uint32_t count, mask;
+} pyr_idmap;
 
 typedef struct pyr_pprof {
   char *bytes; /* inflated, owned, NUL after 'length' */
   size_t length;
   pyr_string *strings; /* into bytes */
   uint32_t string_count;
-  struct {
-    uint32_t type, unit; /* string indexes */
-  } *types, period_type;
-  uint32_t type_count;
-  uint32_t default_type; /* index into types */
-  uint32_t *samples;     /* [sample_count] offset of the message in bytes */
-  uint32_t *sample_lengths;
-  uint32_t *sample_sets; /* [sample_count] label set, NULL when all are 0 */
-  uint32_t sample_count;
-  uint32_t *sets; /* [set_count + 1] first label of each set */
-  uint32_t set_count;
+  pyr_pproftype *types, period_type;
+  uint32_t type_count, default_type;
+  uint32_t *samples, *sample_lengths; /* [sample_count] where the messages are */
+  uint32_t *sample_sets;              /* [sample_count], NULL when no sample has labels */
+  uint32_t sample_count, depth;       /* deepest sample, in locations */
+  uint32_t *sets;                     /* [set_count + 1] first label of each set */
+  uint32_t set_count, label_count;
   pyr_pproflabel *labels;
   pyr_pproflocation *locations; /* [location_count + 1] */
-  uint32_t location_count;
+  uint32_t location_count, line_count;
   pyr_pprofline *lines;
   pyr_pproffunction *functions;
   uint32_t function_count;
-  struct {
-    uint32_t file, build_id; /* string indexes */
-  } *mappings;
+  uint32_t *mappings; /* string index of the file name */
   uint32_t mapping_count;
+  pyr_idmap location_ids, function_ids, mapping_ids;
   int64_t time_nanos, duration_nanos, period;
-  uint32_t doc; /* reserved */
-  struct pyr_idmap *location_ids; /* NULL when ids are 1..n in order */
+  uint32_t span_key[2], trace_key; /* string indexes, 0: not in the file */
 } pyr_pprof;
 
 /*
-** Takes gzipped or raw bytes. 'max_bytes' bounds the inflated size (0: none). On failure the
-** handle stays empty. An answer of zero bytes, or without samples, is a valid, empty profile.
+** Takes gzipped or raw bytes; 'max_bytes' bounds the inflated size (0: none). On failure the
+** handle stays empty. Zero bytes, or no samples, are a valid and empty profile.
 */
 pyr_status pyr_pprof_parse (pyr_pprof *h, const char *bytes, size_t len, size_t max_bytes,
                             pyr_error *e);
 void pyr_pprof_free (pyr_pprof *h);
 size_t pyr_pprof_bytes (const pyr_pprof *h);
 
+/* Index of an id, or UINT32_MAX. */
+uint32_t pyr_idmap_find (const pyr_idmap *m, uint64_t id);
+
 /*
-** Reads sample 'i': location indexes, leaf first, go to 'locations' (room for
-** pyr_pprof_depth entries), their number to '*depth'; returns the value of type 'type'.
+** Walks over sample 'i': location indexes, leaf first, go to 'locations' (room for h->depth
+** entries), their number to '*depth'. Returns the value of type 'type'.
 */
 int64_t pyr_pprof_sample (const pyr_pprof *h, uint32_t i, uint32_t type,
                           uint32_t *locations, uint32_t *depth);
-uint32_t pyr_pprof_depth (const pyr_pprof *h); /* deepest sample, in locations */
 
-/* What of a pprof goes into a profile. */
+/*
+** Labels of sample 'i', one a call: 'at' starts as NULL and keeps the place. False after the
+** last one. A label without a string has value 0 and its number.
+*/
+bool pyr_pprof_label (const pyr_pprof *h, uint32_t i, const uint8_t **at,
+                      pyr_pproflabel *label);
+
+/* True if any value of the sample is negative: a server drops it whole. */
+bool pyr_pprof_negative (const pyr_pprof *h, uint32_t i);
+
+/* What of a pprof goes into a profile. Ids are compared as lower-case text. */
 typedef struct pyr_pprofselection {
   uint32_t type;
-  const bool *sets;   /* [set_count] wanted label sets, NULL: all */
-  bool named_only;    /* as a server draws trees: locations without lines are left out, and
-                         stacks without any named frame with their value */
-  int64_t count;      /* result: samples that went in */
-  int64_t value;      /* result: their value, before named_only left anything out */
-  int64_t negative;   /* result: samples with a negative value, left out */
+  const bool *sets;        /* [set_count] wanted label sets, NULL: all */
+  const pyr_names *spans;  /* wanted span ids, NULL: all samples */
+  const pyr_names *traces; /* wanted trace ids */
+  const pyr_string *call_site; /* stacks begin with these functions, root first */
+  uint32_t call_site_depth;
+  bool named_only; /* as a server draws trees: locations without lines are left out, and
+                      stacks without any named frame with their value */
+  int64_t count;    /* result: samples that went in */
+  int64_t negative; /* result: samples with a negative value, left out */
 } pyr_pprofselection;
 
-/* Adds the selected samples to a builder. Samples of value 0 make no node. */
+/* Adds the selected samples to a builder. A value of 0 makes no node. */
 pyr_status pyr_pprof_stacks (const pyr_pprof *h, pyr_pprofselection *s, pyr_stacks *b,
                              pyr_error *e);
 

@@ -53,11 +53,14 @@ const char *pyr_lua_bytes (lua_State *L, int arg, size_t *len);
 void *pyr_lua_new (lua_State *L, const char *name, size_t size, int values);
 void pyr_lua_dead (lua_State *L);
 
+/* Counts a handle made otherwise: born empty, counted once it holds something. */
+void pyr_lua_born (lua_State *L);
+
 /* Tells the collector about 'bytes' of memory behind a handle. */
 void pyr_lua_weigh (lua_State *L, size_t bytes);
 
-/* Registers a type: metatable with __name, __index = table of methods. Leaves the metatable
-   on the stack. */
+/* Registers a type: metatable with __name, the methods in its field "methods", and __index the
+   same table where 'metamethods' has none. Leaves the metatable on the stack. */
 void pyr_lua_type (lua_State *L, const char *name, const luaL_Reg *metamethods,
                    const luaL_Reg *methods);
 

@@ -61,18 +61,10 @@ static pyr_body *newbody (lua_State *L) {
   return b;
 }
 
-static void alive (lua_State *L) {
-  /* the counter of pyr_lua_new without its userdata */
-  lua_getfield(L, LUA_REGISTRYINDEX, "pyroscope.live");
-  lua_pushinteger(L, lua_tointeger(L, -1) + 1);
-  lua_setfield(L, LUA_REGISTRYINDEX, "pyroscope.live");
-  lua_pop(L, 1);
-}
-
 static void fillbody (lua_State *L, pyr_body *b, char *data, size_t length) {
   b->data = data;
   b->length = length;
-  alive(L);
+  pyr_lua_born(L);
   pyr_lua_weigh(L, length);
 }
 

@@ -80,12 +80,17 @@ void *pyr_lua_new (lua_State *L, const char *name, size_t size, int values) {
   return handle;
 }
 
+void pyr_lua_born (lua_State *L) {
+  count(L, 1);
+}
+
 void pyr_lua_dead (lua_State *L) {
   count(L, -1);
 }
 
 void pyr_lua_weigh (lua_State *L, size_t bytes) {
-  if (bytes >> 10 != 0) lua_gc(L, LUA_GCSTEP, (int)(bytes >> 10 > 1 << 20 ? 1 << 20 : bytes >> 10));
+  size_t kib = bytes >> 10;
+  if (kib != 0) lua_gc(L, LUA_GCSTEP, (int)(kib > 1 << 20 ? 1 << 20 : kib));
 }
 
 void pyr_lua_type (lua_State *L, const char *name, const luaL_Reg *metamethods,

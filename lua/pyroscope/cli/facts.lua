@@ -1,0 +1,78 @@
+--- Instances, versions and language of what was asked, from one list of label sets.
+
+local facts = {}
+
+local instance_labels = { "pod", "instance", "container_id", "hostname", "service_instance_id",
+  "node", "host" }
+local words = { pod = "pods", hostname = "hosts", host = "hosts", node = "nodes" }
+local version_labels = { "version", "service_version" }
+
+local wanted = { "version", "service_version", "service_git_ref", "service_name" }
+for _, name in ipairs(instance_labels) do wanted[#wanted + 1] = name end
+
+local function distinct(rows, label)
+  local seen, list = {}, {}
+  for _, row in ipairs(rows) do
+    local value = row[label]
+    if value and value ~= "" and not seen[value] then
+      seen[value] = true
+      list[#list + 1] = value
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+---@class pyroscope.facts
+---@field instances? integer
+---@field word? string       "pods", "hosts", "instances"
+---@field versions string[]
+---@field refs string[]
+---@field services string[]
+
+--- Asks the source; nil when it cannot tell (the header then lacks them).
+---@param source pyroscope.source
+---@param resolved pyroscope.resolved
+---@return pyroscope.facts?
+function facts.of(source, resolved)
+  local rows = source:series({ from_ms = resolved.from_ms, to_ms = resolved.to_ms },
+    { selector = resolved.selector, labels = wanted })
+  if not rows then return nil end
+  local found = { versions = {}, refs = distinct(rows, "service_git_ref"),
+    services = distinct(rows, "service_name") }
+  for _, label in ipairs(instance_labels) do
+    local values = distinct(rows, label)
+    if #values > 0 then
+      found.instances, found.word, found.label = #values, words[label] or "instances", label
+      break
+    end
+  end
+  for _, label in ipairs(version_labels) do
+    found.versions = distinct(rows, label)
+    if #found.versions > 0 then break end
+  end
+  return found
+end
+
+--- "18 pods".
+function facts.instances(found)
+  if not found or not found.instances then return nil end
+  local word = found.instances == 1 and found.word:gsub("s$", "") or found.word
+  return ("%d %s"):format(found.instances, word)
+end
+
+--- "2.41.0 (9f3c1a2)", "v41, v42", "5 versions".
+function facts.version(found)
+  if not found then return nil end
+  local screen = require "pyroscope.cli.screen"
+  local list = #found.versions > 0 and found.versions or found.refs
+  if #list == 0 then return nil end
+  if #list > 3 then return ("%d versions"):format(#list) end
+  local text = screen.printable(table.concat(list, ", "))
+  if #found.versions == 1 and #found.refs == 1 then
+    text = ("%s (%s)"):format(text, screen.printable(found.refs[1]:sub(1, 7)))
+  end
+  return text
+end
+
+return facts

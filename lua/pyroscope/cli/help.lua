@@ -1,0 +1,114 @@
+--- Help: the first screen, a command on one screen (-h) or in full (--help), topics.
+
+local help = {}
+
+--- What `pscope` alone prints.
+---@return string
+function help.first()
+  return [[
+pscope - profiles of running services, from Pyroscope or from files
+
+  pscope services prod                            who sends profiles
+  pscope top prod/checkout --since 1h             where the CPU goes
+  pscope diff prod/checkout -2h -1h -30m now      what changed
+  pscope peek json.Marshal prod/checkout          who calls it, what it calls
+  pscope top ./incident                           the same questions to files
+
+look  services types labels top tree peek traces list series
+ask   diff                  move  export
+set   config use doctor stats          talk  call run completion help version
+pscope COMMAND -h    pscope help TOPIC    exit codes: pscope help exit-codes
+]]
+end
+
+local function wrap(text, width, indent)
+  local lines, line = {}, ""
+  for word in text:gmatch "%S+" do
+    if #line + #word + 1 > width and line ~= "" then
+      lines[#lines + 1] = line
+      line = word
+    else
+      line = line == "" and word or line .. " " .. word
+    end
+  end
+  if line ~= "" then lines[#lines + 1] = line end
+  return table.concat(lines, "\n" .. (" "):rep(indent))
+end
+
+local function spelled(flag)
+  local text = table.concat(flag, ", ")
+  if flag.value then text = text .. " " .. flag.value end
+  return text
+end
+
+local function usage_line(command)
+  if command.usage then return "usage: pscope " .. command.usage end
+  local parts = { "usage: pscope", command.name }
+  for _, argument in ipairs(command.arguments or {}) do
+    local text = argument.shown or argument.name:upper()
+    if argument.many then text = text .. "..." end
+    parts[#parts + 1] = argument.optional and "[" .. text .. "]" or text
+  end
+  parts[#parts + 1] = "[options]"
+  return table.concat(parts, " ")
+end
+
+-- The flags people need first; the others are one line of names on the short screen.
+local function help_of(flag, command)
+  if flag.name == "format" then return "one of: " .. table.concat(command.formats, " ") end
+  return flag.help
+end
+
+--- The help of a command. `full`: every flag with its sentence.
+---@param command table
+---@param full boolean
+---@return string
+function help.command(command, full)
+  local options = require "pyroscope.cli.options"
+  local lines = { usage_line(command), "", command.summary .. "." }
+  if command.names then
+    lines[#lines + 1] = "also: " .. table.concat(command.names, ", ")
+  end
+  if command.examples then
+    lines[#lines + 1] = ""
+    for _, example in ipairs(command.examples) do lines[#lines + 1] = "  " .. example end
+  end
+  if full and command.notes then
+    lines[#lines + 1] = ""
+    for paragraph in command.notes:gmatch "[^\n]+" do lines[#lines + 1] = wrap(paragraph, 96, 0) end
+  end
+  for i, section in ipairs(options.sections(command)) do
+    if #section.flags > 0 then
+      local short = not full and (i > 1 or section.title ~= "options")
+        and section.title ~= "window" and section.title ~= "data"
+      if short then
+        local names = {}
+        for _, flag in ipairs(section.flags) do names[#names + 1] = flag[1] end
+        lines[#lines + 1] = ("%-8s %s"):format(section.title, wrap(table.concat(names, " "), 86, 9))
+      else
+        lines[#lines + 1] = ""
+        lines[#lines + 1] = section.title
+        for _, flag in ipairs(section.flags) do
+          local text = help_of(flag, command)
+          if full and flag.more then text = text .. ": " .. flag.more end
+          local left = "  " .. spelled(flag)
+          if #left > 30 then
+            lines[#lines + 1] = left
+            left = ""
+          end
+          lines[#lines + 1] = ("%-31s %s"):format(left, wrap(text, 66, 32))
+        end
+        if not full then lines[#lines + 1] = "" end
+      end
+    end
+  end
+  if not full then
+    if command.formats then
+      lines[#lines + 1] = ("%-8s %s"):format("formats", table.concat(command.formats, " "))
+    end
+    lines[#lines + 1] = ("everything: pscope %s --help"):format(command.name)
+  end
+  return (table.concat(lines, "\n"):gsub("\n\n\n+", "\n\n")) .. "\n"
+end
+
+return help

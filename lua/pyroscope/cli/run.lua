@@ -1,0 +1,263 @@
+--- One run of the program: which command, its options, where its answer goes, how it ends.
+
+local errors = require "pyroscope.errors"
+
+local runs = {}
+
+---@class pyroscope.run
+---@field command table
+---@field options table         parsed flags and arguments
+---@field terminal pyroscope.terminal
+---@field screen table          for stdout
+---@field sources table         opened sources by name
+---@field progress table
+---@field status integer        the exit code so far
+local run = {}
+local meta = { __name = "pyroscope.run", __index = run }
+
+local function screen_for(terminal, options, color)
+  return require "pyroscope.cli.screen".new {
+    width = terminal.width, utf8 = terminal.utf8, color = color,
+    cut = terminal.output and not options.no_truncate,
+  }
+end
+
+--- A run of a command with parsed options.
+function runs.new(command, options)
+  local terminal = require "pyroscope.cli.terminal".detect(options.color)
+  local self = setmetatable({ command = command, options = options, terminal = terminal,
+    sources = {}, status = 0 }, meta)
+  self.screen = screen_for(terminal, options, terminal.color)
+  self.progress = require "pyroscope.cli.progress".new(terminal,
+    { verbose = (options.verbose or 0) > 0 })
+  return self
+end
+
+--- A line on stderr, for people.
+function run:say(text)
+  self.progress:finish()
+  io.stderr:write(require "pyroscope.cli.screen".printable(text), "\n")
+end
+
+--- A warning: on stderr, except where the answer itself carries it.
+function run:warn(text)
+  if self.options.format ~= "json" and self.options.format ~= "jsonl" then
+    self:say("warning: " .. text)
+  end
+end
+
+--- Details for those who asked with -v.
+function run:detail(text)
+  if (self.options.verbose or 0) > 0 then self:say(text) end
+end
+
+--- The exit code grows worse, never better.
+function run:worsen(code)
+  self.status = errors.worse(self.status, code)
+end
+
+function run:configuration()
+  if not self.config then
+    self.config = require "pyroscope.cli.deployments".new(self)
+  end
+  return self.config
+end
+
+--- Is this the name of a deployment?
+function run:knows(name)
+  return name ~= "" and self:configuration():knows(name)
+end
+
+--- A client for a deployment, an address, or (nil) the default.
+function run:connect(name, options)
+  return self:configuration():connect(name, options)
+end
+
+--- Writes bytes to `--out` or stdout. `binary`: never to a terminal.
+---@return integer code
+function run:write(bytes, options)
+  options = options or {}
+  self.progress:finish()
+  if self.options.out then
+    local ok, err = require "pyroscope.system".write_file(self.options.out, bytes,
+      { force = self.options.force })
+    if not ok then return self:fail(err) end
+    if options.receipt then self:say(options.receipt) end
+    return self.status
+  end
+  if options.binary and self.terminal.output then
+    return self:fail(errors.new { kind = "usage", code = "binary",
+      message = ("%s is binary and stdout is a terminal"):format(options.binary),
+      hint = "write it to a file with --out FILE, or into a pipe" })
+  end
+  local paged = not options.binary and not self.options.no_pager
+  local ok, why = require "pyroscope.cli.pager".write(bytes, self.terminal, paged)
+  if not ok and why ~= "closed" then
+    return self:fail(errors.new { kind = "io", message = "cannot write to stdout: " .. why })
+  end
+  return self.status
+end
+
+--- Prints a document in the format asked for; the exit code is the result.
+---@param document pyroscope.document
+---@return integer code
+function run:answer(document)
+  local format = self.options.format or "table"
+  if document.partial then self:worsen(4) end
+  for _, warning in ipairs(document.warnings or {}) do
+    if format ~= "md" then self:warn(warning) end
+  end
+  local text, err = require "pyroscope.cli.answer".render(document, format, {
+    screen = self.screen, fields = self.options.fields, budget = self.options.budget,
+    printable = self.terminal.output })
+  if not text then return self:fail(err) end
+  return self:write(text)
+end
+
+--- Prints an error; its exit code is the result.
+---@param err pyroscope.error
+---@return integer code
+function run:fail(err)
+  self.progress:finish()
+  return runs.report(err, self.options, self)
+end
+
+--- Prints an error for options that may not have been parsed yet.
+function runs.report(err, options, self)
+  local report = require "pyroscope.cli.errors"
+  if options.format == "json" or options.format == "jsonl" then
+    require "pyroscope.system".uv()
+    io.stdout:write(report.json(err))
+  else
+    local terminal = self and self.terminal
+      or require "pyroscope.cli.terminal".detect(options.color)
+    local look = screen_for(terminal, options, terminal.error_color)
+    io.stderr:write(report.text(err, look))
+  end
+  return report.exit_code(err)
+end
+
+-- Which command --------------------------------------------------------------------------
+
+-- `pscope --source x top` is `pscope top --source x`: flags before the command move behind it.
+local function split(arguments)
+  local before, i = {}, 1
+  local everything
+  while arguments[i] and arguments[i]:find "^%-." and arguments[i] ~= "--" do
+    everything = everything or require "pyroscope.cli.options".everything()
+    local spelling = arguments[i]:match "^(%-%-[^=]+)" or arguments[i]:sub(1, 2)
+    local flag = everything[spelling]
+    before[#before + 1] = arguments[i]
+    if flag and flag.value and not arguments[i]:find("=", 1, true) and #spelling == #arguments[i] then
+      i = i + 1
+      before[#before + 1] = arguments[i]
+    end
+    i = i + 1
+  end
+  local name = arguments[i]
+  local rest = { table.unpack(arguments, i + 1) }
+  table.move(before, 1, #before, #rest + 1, rest)
+  return name, rest, before
+end
+
+local function unknown(name)
+  local check = require "pyroscope.check"
+  local index = require "pyroscope.cli.index"
+  local near = check.nearest(name, index.names())[1]
+  return errors.new { kind = "usage", code = "command",
+    message = ("there is no command '%s'%s"):format(name,
+      near and (" (did you mean '%s'?)"):format(near) or ""),
+    hint = "pscope help" }
+end
+
+-- A guess at the format before the options are parsed: an error has to know how to look.
+local function wants_json(arguments)
+  for i, argument in ipairs(arguments) do
+    if argument == "--" then return nil end
+    if argument == "--json" or argument == "-ojson" or argument == "--output=json"
+        or ((argument == "-o" or argument == "--output") and arguments[i + 1] == "json") then
+      return "json"
+    end
+  end
+end
+
+local function asks_help(rest)
+  for _, argument in ipairs(rest) do
+    if argument == "--" then return nil end
+    if argument == "-h" then return "short" end
+    if argument == "--help" then return "full" end
+  end
+end
+
+local function perform(command, options)
+  if options.fields and options.fields[1] == "list" and #options.fields == 1 then
+    return runs.new(command, options):write(require "pyroscope.cli.answer".list_fields(command))
+  end
+  local self = runs.new(command, options)
+  local code, err = command.run(self, options)
+  self.progress:finish()
+  if err then code = self:fail(err) end
+  for _, source in pairs(self.sources) do source:close() end
+  return code or self.status
+end
+
+local function dispatch(arguments)
+  local name, rest, before = split(arguments)
+  local report = { format = wants_json(arguments) }
+  if not name then
+    if asks_help(before) then
+      io.stdout:write(require "pyroscope.cli.help".first())
+      return 0
+    end
+    for _, argument in ipairs(before) do
+      if argument == "--version" or argument == "-V" then
+        io.stdout:write("pscope ", require "pyroscope.core".version, "\n")
+        return 0
+      end
+    end
+    return runs.report(errors.new { kind = "usage", message = "no command given",
+      hint = "pscope help" }, report)
+  end
+  if name == "__complete" then return require "pyroscope.cli.completion".complete(rest) end
+  local command = require "pyroscope.cli.index".load(name)
+  if not command then return runs.report(unknown(name), report) end
+  if command.raw then return command.run(rest, before, runs) end
+  local help = asks_help(rest)
+  if help then
+    local self = runs.new(command, {})
+    return self:write(require "pyroscope.cli.help".command(command, help == "full"))
+  end
+  local options, err = require "pyroscope.cli.options".parse(command, rest)
+  if not options then return runs.report(err, report) end
+  return perform(command, options)
+end
+
+--- Runs the program; the exit code is the result. A crash is one line, its trace needs -vv.
+---@param arguments string[]
+---@return integer code
+function runs.main(arguments)
+  local ok, result = xpcall(dispatch, function(problem)
+    if errors.is(problem) then return problem end
+    return { problem = tostring(problem), trace = debug.traceback("", 2) }
+  end, arguments)
+  if ok then return result end
+  if errors.is(result) then return runs.report(result, { format = wants_json(arguments) }) end
+  local verbose = 0
+  for _, argument in ipairs(arguments) do
+    if argument == "-vv" then verbose = 2 end
+    if argument == "-v" or argument == "--verbose" then verbose = verbose + 1 end
+  end
+  if verbose >= 2 then io.stderr:write(result.trace:gsub("^\n", ""), "\n") end
+  local message = require "pyroscope.cli.screen".printable((result.problem:gsub("\n.*", "")))
+  if wants_json(arguments) then
+    io.stdout:write('{"type":"pyroscope.error","schema":1,"error":',
+      require "pyroscope.output.json".encode { kind = "io", code = "crash",
+        message = "internal error: " .. message, exit = 1 }, "}\n")
+  else
+    io.stderr:write("error: internal error: ", message, "\n",
+      "hint  this is a mistake in pscope; run again with -vv for the trace\n")
+  end
+  return 1
+end
+
+return runs

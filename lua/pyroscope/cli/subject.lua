@@ -1,0 +1,275 @@
+--- What top, tree, peek, traces and list have in common: one profile, asked for and filtered,
+--- the header that says what it is, and how its values are shown.
+
+local errors = require "pyroscope.errors"
+local facts = require "pyroscope.cli.facts"
+local question = require "pyroscope.cli.question"
+local target = require "pyroscope.cli.target"
+local types = require "pyroscope.types"
+local units = require "pyroscope.units"
+
+local subject = {}
+
+local methods = {}
+local meta = { __name = "pyroscope.subject", __index = methods }
+
+local HOUR = 3600000
+
+-- A pprof request is exact and has files; a tree is what --max-nodes or a long window asks for.
+local function wants_pprof(options, source, resolved, spec)
+  if source.kind == "store" then return false end
+  if spec.granularity == "line" or options.where == "always" then return true end
+  if options.where == "never" or options.max_nodes or options.span_ids then return false end
+  return spec.exact and resolved.to_ms - resolved.from_ms <= HOUR
+end
+
+local function pprof_profile(source, resolved, spec)
+  local answer, err = source:pprof(resolved)
+  if not answer then return nil, err end
+  local profile
+  profile, err = answer:profile { granularity = spec.granularity }
+  answer:close()
+  return profile, err
+end
+
+local function copy(resolved, changes)
+  local other = {}
+  for k, v in pairs(resolved) do other[k] = v end
+  for k, v in pairs(changes) do other[k] = v end
+  return other
+end
+
+-- file:line by function name, from one pprof request over at most the last 15 minutes.
+local function locations(source, resolved)
+  local answer = source:pprof(copy(resolved, { max_nodes = false,
+    from_ms = math.max(resolved.from_ms, resolved.to_ms - 15 * 60000) }))
+  if not answer then return nil end
+  local profile = answer:profile {}
+  answer:close()
+  if not profile then return nil end
+  local found = {}
+  for _, row in ipairs((profile:top(0))) do found[row.name] = row end
+  profile:close()
+  return found
+end
+
+--- Fetches what a command asks about.
+---@param run table
+---@param text? string   TARGET
+---@param spec? { exact?: boolean, granularity?: string, extra?: table }
+---@return table? subject
+---@return pyroscope.error? err
+function subject.fetch(run, text, spec)
+  spec = spec or {}
+  local options = run.options
+  local found, source = target.find(run, text)
+  if not found then return nil, source end
+  local extra = spec.extra or {}
+  extra.granularity = spec.granularity
+  local resolved, err = question.resolve(options, found, source, { extra = extra })
+  if not resolved then return nil, err end
+  run.progress:update { what = "fetching" }
+  local profile
+  local pprof = wants_pprof(options, source, resolved, spec)
+  if pprof then
+    profile, err = pprof_profile(source, resolved, spec)
+  else
+    profile, err = source:profile(resolved)
+  end
+  if not profile then return nil, err end
+  local self = subject.of(run, profile, { source = source, target = found, resolved = resolved })
+  if options.where ~= "never" then
+    self.facts = facts.of(source, resolved)
+    if source.kind ~= "store" and not pprof and options.where ~= "never" and spec.exact then
+      self.locations = locations(source, resolved)
+    end
+  end
+  run.progress:finish()
+  local ok
+  ok, err = self:filter(options)
+  if not ok then return nil, err end
+  return self
+end
+
+--- A subject of a profile that is at hand.
+function subject.of(run, profile, parts)
+  local resolved = parts.resolved
+  local self = setmetatable({ run = run, options = run.options, profile = profile, whole = profile,
+    source = parts.source, target = parts.target, resolved = resolved, share = 1, warnings = {} },
+    meta)
+  local described = profile.meta or {}
+  for _, list in ipairs { resolved.warnings or {}, described.warnings or {} } do
+    for _, warning in ipairs(list) do self.warnings[#self.warnings + 1] = warning end
+  end
+  self.partial = described.partial and true or false
+  self.kind, self.unit = profile.kind or resolved.kind, profile.unit or resolved.unit
+  self.class = resolved.class
+  self.from_ms, self.to_ms = resolved.from_ms, resolved.to_ms
+  self.seconds = (self.to_ms - self.from_ms) / 1000
+  self.averaged = self.kind == "stock" and not self.options.sum and profile.profiles ~= nil
+  if self.kind == "stock" and not self.options.sum and not profile.profiles then
+    self.warnings[#self.warnings + 1] =
+      "how many profiles were merged is unknown: values are sums over all of them"
+  end
+  return self
+end
+
+--- Applies --focus and its kin.
+function methods:filter(options)
+  local filtered, share = question.filter(self.whole, options)
+  if not filtered then return nil, share end
+  self.profile, self.share = filtered, share
+  if options.invert then self.profile = filtered:invert() end
+  return true
+end
+
+--- A value by its unit: `12.8c` short, `12.8 cores` long; flows as rates.
+---@param value number
+---@param options? table  of units.value
+function methods:value(value, options)
+  local what = { unit = self.unit, kind = self.kind, class = self.class,
+    seconds = self.kind ~= "stock" and self.seconds or nil, force = self.options.unit,
+    whole = self.whole.total }
+  for k, v in pairs(options or {}) do what[k] = v end
+  if what.force == "%" and not what.whole then what.force = nil end
+  return units.value(value, what)
+end
+
+--- A value in a narrow column.
+function methods:cell(value)
+  return self:value(value, { short = true })
+end
+
+--- A share of everything (not of what the patterns leave) as `31.2%`.
+function methods:percent(share)
+  return units.percent(share * self.share)
+end
+
+--- Derived numbers of a value for programs: cores, or a rate for other flows.
+---@return string? key suffix
+---@return number? factor
+function methods:derived()
+  if self.kind == "stock" or self.seconds <= 0 then return nil end
+  local scale = units.seconds(self.unit)
+  if self.class == "cpu" and scale then return "cores", scale / self.seconds end
+  return "rate", 1 / self.seconds
+end
+
+--- `totals` of the JSON contract.
+function methods:totals()
+  local totals = { value = ("%d"):format(self.whole.total), unit = self.unit, kind = self.kind,
+    profiles = self.whole.profiles }
+  local name, factor = self:derived()
+  if name then totals[name] = self.whole.total * factor end
+  if self.facts and self.facts.instances then totals.instances = self.facts.instances end
+  return totals
+end
+
+local function type_word(resolved)
+  return types.short(resolved.profile_type)
+end
+
+--- The first header line: type, target, window, instances, version.
+function methods:headline()
+  local screen = require "pyroscope.cli.screen"
+  local parts = { type_word(self.resolved) }
+  local shown = self.target.shown
+  if not self.resolved.service and self.resolved.selector ~= "{}" then
+    shown = shown .. " " .. self.resolved.selector
+  elseif #self.resolved.matchers > 1 then
+    shown = shown .. " " .. self.resolved.selector
+  end
+  parts[#parts + 1] = screen.printable(shown)
+  parts[#parts + 1] = units.window(self.from_ms, self.to_ms, { tz = self.options.tz,
+    now_ms = os.time() * 1000 })
+  if self.facts and not self.resolved.service and #self.facts.services > 1 then
+    parts[#parts + 1] = ("%d services"):format(#self.facts.services)
+  end
+  parts[#parts + 1] = facts.instances(self.facts)
+  parts[#parts + 1] = facts.version(self.facts)
+  return table.concat(parts, " · ")
+end
+
+--- `41.0 cores (147,600 core-s)`, `412.0 MiB (mean of 36 profiles)`.
+function methods:total_text()
+  local whole = self.whole
+  if self.kind == "stock" then
+    local note = self.averaged and ("mean of %s profiles"):format(units.count(whole.profiles))
+      or whole.profiles and ("sum of %s profiles"):format(units.count(whole.profiles)) or "sum"
+    return ("%s (%s)"):format(self:value(whole.total), note)
+  end
+  local sum = units.value(whole.total, { unit = self.unit, kind = self.kind, class = self.class })
+  local rate = self:value(whole.total)
+  if sum == rate then return rate end
+  return ("%s (%s)"):format(rate, sum)
+end
+
+--- What the patterns leave, for the header; nil without patterns.
+function methods:filter_text()
+  if self.profile == self.whole then return nil end
+  local patterns = question.patterns(self.options)
+  if patterns == "" then return nil end
+  return ("%s: %s of it%s"):format(require "pyroscope.cli.screen".printable(patterns),
+    units.percent(self.profile.sum / self.whole.sum),
+    self.options.relative_percentages and ", shares are of that" or "")
+end
+
+--- Lines about samples that the rows cannot show: truncated stacks, no stack, filtered away.
+---@param coverage pyroscope.coverage
+---@param line fun(value: number, share: number, text: string): string
+function methods:coverage_lines(coverage, line)
+  local lines = {}
+  local total = self.profile.total
+  if coverage.other > 0 then
+    lines[#lines + 1] = line(coverage.other * total, coverage.other * self.share,
+      'in truncated stacks ("other"); refine with --max-nodes')
+  end
+  if (coverage.empty or 0) > 0 then
+    lines[#lines + 1] = line(coverage.empty * total, coverage.empty * self.share,
+      "in samples without a stack")
+  end
+  if self.share < 1 then
+    lines[#lines + 1] = line((1 - self.share) * self.whole.total, 1 - self.share,
+      "outside of the patterns")
+  end
+  return lines
+end
+
+--- `file:line` of a row, from the profile or the request beside it.
+function methods:where(row)
+  local known = row
+  if (not row.file or row.file == "") and self.locations then known = self.locations[row.name] end
+  if not known or not known.file or known.file == "" then return nil end
+  return known.file, known.line or known.start_line
+end
+
+--- The document that all of them begin with.
+function methods:document(name)
+  return { type = "pyroscope." .. name, warnings = self.warnings, partial = self.partial,
+    head = { query = question.document(self.resolved, self.source.name), totals = self:totals() },
+    title = { self:headline() } }
+end
+
+--- Exits with 4 when --max-other is exceeded; the answer is printed all the same.
+function methods:check_other(other)
+  local most = self.options.max_other
+  if most and other > most then
+    self.run:worsen(4)
+    self.warnings[#self.warnings + 1] = ("%s is in truncated stacks, more than --max-other %s")
+      :format(units.percent(other), units.percent(most))
+  end
+end
+
+--- An error for a function that is not in the profile, with the nearest names.
+function methods:no_function(name)
+  local check = require "pyroscope.check"
+  local names = {}
+  for _, row in ipairs((self.profile:top(0))) do names[#names + 1] = row.name end
+  local near = check.nearest(name, names, 3)
+  return errors.new { kind = "no_data", code = "function",
+    message = ("there is no function '%s' in this profile"):format(name),
+    hint = near[1] and "nearest: " .. table.concat(near, ", ")
+      or "a pattern is an RE2 expression; pscope top lists the functions" }
+end
+
+return subject

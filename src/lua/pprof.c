@@ -1,0 +1,399 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode/pprof.h"
+#include "lua/binding.h"
+
+/* One user value: the table of label sets, made when first asked for. */
+static pyr_pprof *checkpprof (lua_State *L, int arg) {
+  pyr_pprof *h = luaL_checkudata(L, arg, PYR_PPROF_T);
+  if (h->types == NULL) luaL_argerror(L, arg, "pprof is closed");
+  return h;
+}
+
+static int pprof__gc (lua_State *L) {
+  pyr_pprof *h = luaL_checkudata(L, 1, PYR_PPROF_T);
+  if (h->types != NULL) {
+    pyr_pprof_free(h);
+    pyr_lua_dead(L);
+  }
+  return 0;
+}
+
+static void pushstring (lua_State *L, const pyr_pprof *h, uint32_t index) {
+  lua_pushlstring(L, h->strings[index].bytes, h->strings[index].length);
+}
+
+static int pprof__tostring (lua_State *L) {
+  pyr_pprof *h = luaL_checkudata(L, 1, PYR_PPROF_T);
+  if (h->types == NULL)
+    lua_pushliteral(L, "pprof (closed)");
+  else
+    lua_pushfstring(L, "pprof (%I samples, %I types)", (lua_Integer)h->sample_count,
+                    (lua_Integer)h->type_count);
+  return 1;
+}
+
+static int pprof__index (lua_State *L) {
+  pyr_pprof *h = luaL_checkudata(L, 1, PYR_PPROF_T);
+  const char *key = luaL_checkstring(L, 2);
+  luaL_getmetafield(L, 1, "methods");
+  if (lua_getfield(L, -1, key) != LUA_TNIL) return 1;
+  if (h->types == NULL) return luaL_error(L, "pprof is closed");
+  if (strcmp(key, "time_nanos") == 0)
+    lua_pushinteger(L, h->time_nanos);
+  else if (strcmp(key, "duration_nanos") == 0)
+    lua_pushinteger(L, h->duration_nanos);
+  else if (strcmp(key, "period") == 0)
+    lua_pushinteger(L, h->period);
+  else if (strcmp(key, "samples") == 0)
+    lua_pushinteger(L, h->sample_count);
+  else if (strcmp(key, "default_type") == 0)
+    lua_pushinteger(L, (lua_Integer)h->default_type + 1);
+  else if (strcmp(key, "period_type") == 0)
+    pushstring(L, h, h->period_type.type);
+  else if (strcmp(key, "period_unit") == 0)
+    pushstring(L, h, h->period_type.unit);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+static int pprof_types (lua_State *L) {
+  pyr_pprof *h = checkpprof(L, 1);
+  uint32_t i;
+  lua_createtable(L, (int)h->type_count, 0);
+  for (i = 0; i < h->type_count; i++) {
+    lua_createtable(L, 0, 2);
+    pushstring(L, h, h->types[i].type);
+    lua_setfield(L, -2, "type");
+    pushstring(L, h, h->types[i].unit);
+    lua_setfield(L, -2, "unit");
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+static int pprof_sets (lua_State *L) {
+  pyr_pprof *h = checkpprof(L, 1);
+  uint32_t i, k;
+  uint32_t *counts = lua_newuserdatauv(L, (h->set_count + 1) * sizeof *counts, 0);
+  memset(counts, 0, (h->set_count + 1) * sizeof *counts);
+  for (i = 0; i < h->sample_count; i++)
+    counts[h->sample_sets == NULL ? 0 : h->sample_sets[i]]++;
+  lua_createtable(L, (int)h->set_count, 0);
+  for (i = 0; i < h->set_count; i++) {
+    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, (int)(h->sets[i + 1] - h->sets[i]));
+    for (k = h->sets[i]; k < h->sets[i + 1]; k++) {
+      pushstring(L, h, h->labels[k].key);
+      pushstring(L, h, h->labels[k].value);
+      lua_rawset(L, -3);
+    }
+    lua_setfield(L, -2, "labels");
+    lua_pushinteger(L, counts[i]);
+    lua_setfield(L, -2, "samples");
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+static uint32_t checktype (lua_State *L, int arg, const pyr_pprof *h) {
+  lua_Integer type = luaL_checkinteger(L, arg);
+  luaL_argcheck(L, type >= 1 && type <= (lua_Integer)h->type_count, arg,
+                "no sample type of that number");
+  return (uint32_t)(type - 1);
+}
+
+/* Adds 'value' to t[key][text] of the table on top. */
+static void addtag (lua_State *L, const pyr_pprof *h, const pyr_pproflabel *l,
+                    int64_t value) {
+  pushstring(L, h, l->key);
+  if (lua_rawget(L, -2) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    pushstring(L, h, l->key);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, -4);
+  }
+  if (l->value != 0)
+    pushstring(L, h, l->value);
+  else
+    lua_pushfstring(L, "%I", (lua_Integer)l->number);
+  lua_pushvalue(L, -1);
+  lua_rawget(L, -3);
+  value = (int64_t)((uint64_t)value + (uint64_t)lua_tointeger(L, -1));
+  lua_pop(L, 1);
+  lua_pushinteger(L, value);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+static int collecttags (lua_State *L, bool ids) {
+  pyr_pprof *h = checkpprof(L, 1);
+  uint32_t type = checktype(L, 2, h), i, depth;
+  lua_newtable(L);
+  for (i = 0; i < h->sample_count; i++) {
+    const uint8_t *place = NULL;
+    pyr_pproflabel l;
+    int64_t value = pyr_pprof_sample(h, i, type, NULL, &depth);
+    while (pyr_pprof_label(h, i, &place, &l)) {
+      bool id = l.key != 0 && (l.key == h->span_key[0] || l.key == h->span_key[1] ||
+                               l.key == h->trace_key);
+      if (!ids || (id && l.value != 0)) addtag(L, h, &l, value);
+    }
+  }
+  return 1;
+}
+
+static int pprof_tags (lua_State *L) {
+  return collecttags(L, false);
+}
+
+static int pprof_ids (lua_State *L) {
+  return collecttags(L, true);
+}
+
+/* An array of wanted sets at 'arg' (nil: NULL) as flags in a userdata, which is pushed. */
+static const bool *checksets (lua_State *L, int arg, const pyr_pprof *h) {
+  bool *flags;
+  lua_Integer i, n;
+  if (lua_isnoneornil(L, arg)) {
+    lua_pushnil(L);
+    return NULL;
+  }
+  luaL_checktype(L, arg, LUA_TTABLE);
+  arg = lua_absindex(L, arg);
+  flags = lua_newuserdatauv(L, h->set_count + 1, 0);
+  memset(flags, 0, h->set_count + 1);
+  n = luaL_len(L, arg);
+  for (i = 1; i <= n; i++) {
+    lua_Integer set;
+    lua_rawgeti(L, arg, i);
+    set = lua_tointeger(L, -1);
+    if (set < 1 || set > (lua_Integer)h->set_count)
+      luaL_error(L, "no label set of number %I", set);
+    flags[set - 1] = true;
+    lua_pop(L, 1);
+  }
+  return flags;
+}
+
+static int pprof_total (lua_State *L) {
+  pyr_pprof *h = checkpprof(L, 1);
+  uint32_t type = checktype(L, 2, h), i, depth;
+  lua_Integer count = 0;
+  const bool *sets;
+  int64_t sum = 0;
+  lua_settop(L, 3);
+  sets = checksets(L, 3, h);
+  for (i = 0; i < h->sample_count; i++) {
+    int64_t value;
+    if (sets != NULL && !sets[h->sample_sets == NULL ? 0 : h->sample_sets[i]]) continue;
+    value = pyr_pprof_sample(h, i, type, NULL, &depth);
+    if (value == 0) continue;
+    count++;
+    if (__builtin_add_overflow(sum, value, &sum))
+      return luaL_error(L, "the sum of all values exceeds 64 bits");
+  }
+  lua_pushinteger(L, sum);
+  lua_pushinteger(L, count);
+  return 2;
+}
+
+static int pprof_bytes (lua_State *L) {
+  pyr_pprof *h = checkpprof(L, 1);
+  lua_pushlstring(L, h->bytes == NULL ? "" : h->bytes, h->length);
+  return 1;
+}
+
+#define MAX_BYTES ((lua_Integer)512 << 20)
+
+static lua_Integer maxbytes (lua_State *L, int arg) {
+  lua_Integer n = MAX_BYTES;
+  if (lua_istable(L, arg)) {
+    if (lua_getfield(L, arg, "max_bytes") != LUA_TNIL) n = luaL_checkinteger(L, -1);
+    lua_pop(L, 1);
+  }
+  return n;
+}
+
+static pyr_pprof *newpprof (lua_State *L) {
+  pyr_pprof *h = lua_newuserdatauv(L, sizeof *h, 1);
+  memset(h, 0, sizeof *h);
+  luaL_setmetatable(L, PYR_PPROF_T);
+  return h;
+}
+
+/* Counts a handle that was just filled. */
+static void filled (lua_State *L, const pyr_pprof *h) {
+  pyr_lua_born(L);
+  pyr_lua_weigh(L, pyr_pprof_bytes(h));
+}
+
+static int core_pprof (lua_State *L) {
+  size_t len;
+  const char *bytes = pyr_lua_bytes(L, 1, &len);
+  lua_Integer max_bytes = maxbytes(L, 2);
+  pyr_pprof *h = newpprof(L);
+  pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
+  if (pyr_pprof_parse(h, bytes, len, (size_t)max_bytes, &e) != PYR_OK)
+    return pyr_lua_error(L, &e);
+  filled(L, h);
+  return 1;
+}
+
+pyr_status pyr_lua_pushpprof (lua_State *L, const char *bytes, size_t len, pyr_error *e) {
+  pyr_pprof *h = newpprof(L);
+  if (pyr_pprof_parse(h, bytes, len, 0, e) != PYR_OK) {
+    lua_pop(L, 1);
+    return e->status;
+  }
+  filled(L, h);
+  return PYR_OK;
+}
+
+/* ---- collect ---- */
+
+#define STACKS_T "pyroscope.stacks"
+#define NAMES_T "pyroscope.names"
+
+static int stacks__gc (lua_State *L) {
+  pyr_stacks_free(luaL_checkudata(L, 1, STACKS_T));
+  return 0;
+}
+
+static int names__gc (lua_State *L) {
+  pyr_names_free(luaL_checkudata(L, 1, NAMES_T));
+  return 0;
+}
+
+static void *newscratch (lua_State *L, const char *name, size_t size, lua_CFunction gc) {
+  void *scratch = lua_newuserdatauv(L, size, 0);
+  memset(scratch, 0, size);
+  if (luaL_newmetatable(L, name)) {
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  return scratch;
+}
+
+/* The keys of the table in field 'key' of the selection at 'arg' as a set; pushes one value. */
+static const pyr_names *checkids (lua_State *L, int arg, const char *key) {
+  pyr_names *set;
+  if (lua_getfield(L, arg, key) == LUA_TNIL) return NULL;
+  luaL_checktype(L, -1, LUA_TTABLE);
+  set = newscratch(L, NAMES_T, sizeof *set, names__gc);
+  if (pyr_names_init(set, 1) != PYR_OK) luaL_error(L, "not enough memory");
+  lua_pushnil(L);
+  while (lua_next(L, -3) != 0) {
+    size_t len;
+    uint32_t id;
+    const char *text;
+    lua_pop(L, 1);
+    text = luaL_checklstring(L, -1, &len);
+    if (pyr_names_intern(set, text, (uint32_t)len, &id) != PYR_OK)
+      luaL_error(L, "not enough memory");
+  }
+  lua_remove(L, -2);
+  return set;
+}
+
+/* The call site in the options at 'arg': an array in a userdata, anchored with its strings. */
+static const pyr_string *checkcallsite (lua_State *L, int arg, uint32_t *depth) {
+  pyr_string *site;
+  lua_Integer n, i;
+  *depth = 0;
+  if (!lua_istable(L, arg) || lua_getfield(L, arg, "call_site") == LUA_TNIL) return NULL;
+  luaL_checktype(L, -1, LUA_TTABLE);
+  n = luaL_len(L, -1);
+  site = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *site, 1);
+  for (i = 1; i <= n; i++) {
+    size_t len;
+    lua_rawgeti(L, -2, i);
+    site[i - 1].bytes = luaL_checklstring(L, -1, &len);
+    site[i - 1].length = (uint32_t)len;
+    lua_pop(L, 1); /* the array keeps it */
+  }
+  *depth = (uint32_t)n;
+  return site;
+}
+
+static pyr_granularity checkgranularity (lua_State *L, int arg) {
+  static const char *const names[] = {"function", "line", NULL};
+  pyr_granularity by = PYR_BY_FUNCTION;
+  if (!lua_istable(L, arg)) return by;
+  if (lua_getfield(L, arg, "granularity") != LUA_TNIL &&
+      luaL_checkoption(L, -1, NULL, names) == 1)
+    by = PYR_BY_LINE;
+  lua_pop(L, 1);
+  return by;
+}
+
+static int core_collect (lua_State *L) {
+  pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
+  pyr_pprofselection common;
+  pyr_stacks *b;
+  pyr_luaprofile *result;
+  lua_Integer i, n, count = 0, negative = 0;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 2);
+  memset(&common, 0, sizeof common);
+  common.call_site = checkcallsite(L, 2, &common.call_site_depth);
+  if (lua_istable(L, 2)) {
+    lua_getfield(L, 2, "named_only");
+    common.named_only = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+  }
+  b = newscratch(L, STACKS_T, sizeof *b, stacks__gc);
+  if (pyr_stacks_init(b, checkgranularity(L, 2), &e) != PYR_OK) return pyr_lua_error(L, &e);
+  n = luaL_len(L, 1);
+  for (i = 1; i <= n; i++) {
+    pyr_pprofselection s = common;
+    int top = lua_gettop(L), selection;
+    pyr_pprof *h;
+    lua_rawgeti(L, 1, i);
+    luaL_checktype(L, -1, LUA_TTABLE);
+    selection = lua_gettop(L);
+    lua_rawgeti(L, selection, 1);
+    h = luaL_testudata(L, -1, PYR_PPROF_T);
+    if (h == NULL || h->types == NULL)
+      return luaL_error(L, "selection %I has no open pprof", i);
+    lua_getfield(L, selection, "type");
+    s.type = checktype(L, lua_gettop(L), h);
+    lua_getfield(L, selection, "sets");
+    s.sets = checksets(L, lua_gettop(L), h);
+    s.spans = checkids(L, selection, "spans");
+    s.traces = checkids(L, selection, "traces");
+    if (pyr_pprof_stacks(h, &s, b, &e) != PYR_OK) return pyr_lua_error(L, &e);
+    count += s.count;
+    negative += s.negative;
+    lua_settop(L, top);
+  }
+  result = pyr_lua_newprofile(L);
+  if (pyr_stacks_finish(b, &result->p, &e) != PYR_OK) return pyr_lua_error(L, &e);
+  pyr_lua_weigh(L, pyr_profile_bytes(&result->p));
+  lua_pushinteger(L, count);
+  lua_pushinteger(L, negative);
+  return 3;
+}
+
+static const luaL_Reg metamethods[] = {{"__gc", pprof__gc},
+                                       {"__close", pprof__gc},
+                                       {"__index", pprof__index},
+                                       {"__tostring", pprof__tostring},
+                                       {NULL, NULL}};
+
+static const luaL_Reg methods[] = {
+    {"types", pprof_types}, {"sets", pprof_sets},   {"tags", pprof_tags}, {"ids", pprof_ids},
+    {"total", pprof_total}, {"bytes", pprof_bytes}, {"close", pprof__gc}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {
+    {"pprof", core_pprof}, {"collect", core_collect}, {NULL, NULL}};
+
+void pyr_lua_open_pprof (lua_State *L) {
+  pyr_lua_type(L, PYR_PPROF_T, metamethods, methods);
+  lua_pop(L, 1);
+  luaL_setfuncs(L, functions, 0);
+}
