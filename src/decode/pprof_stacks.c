@@ -174,7 +174,7 @@ static bool wanted (const walker *w, uint32_t i) {
 }
 
 static pyr_status walk (walker *w) {
-  uint32_t i, depth, count, line;
+  uint32_t i, depth, count = 0, line;
   for (i = 0; i < w->h->sample_count; i++) {
     int64_t value;
     if (!wanted(w, i)) continue;

@@ -30,7 +30,8 @@ end
 ---@return string
 function discovery.short(path, env)
   local base = home(env or os.getenv)
-  if base ~= "/" and path:sub(1, #base + 1) == base .. "/" then return "~" .. path:sub(#base + 1) end
+  local inside = base ~= "/" and path:sub(1, #base + 1) == base .. "/"
+  if inside then return "~" .. path:sub(#base + 1) end
   return path
 end
 

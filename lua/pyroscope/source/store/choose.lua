@@ -81,20 +81,20 @@ end
 -- Wanted sets of one sample type: nil for all, false for none.
 local function wanted_sets(entry, type, question)
   local meta = entry.meta
-  if #meta.sets == 0 then
+  if #meta.present == 0 then
     local matches, err = question.test(files.series(entry, type))
     if err then return nil, err end
     return matches and {} or false
   end
   local wanted = {}
-  for s = 1, #meta.sets do
+  for _, s in ipairs(meta.present) do
     local matches, err = question.test(files.series(entry, type, s))
     if err then return nil, err end
     if matches and question.accept then matches = question.accept(entry, s) end
     if matches then wanted[#wanted + 1] = s end
   end
   if #wanted == 0 then return false end
-  return #wanted < #meta.sets and wanted or nil
+  return #wanted < #meta.present and wanted or nil
 end
 
 --- The hits of one entry.
@@ -175,14 +175,9 @@ end
 ---@param visit fun(labels: table<string,string>, hit: pyroscope.store.hit, set?: integer)
 function choose.each_series(hits, visit)
   for _, hit in ipairs(hits) do
-    local count = #hit.entry.meta.sets
-    if count == 0 then
-      visit(files.series(hit.entry, hit.type), hit)
-    elseif hit.sets then
-      for _, s in ipairs(hit.sets) do visit(files.series(hit.entry, hit.type, s), hit, s) end
-    else
-      for s = 1, count do visit(files.series(hit.entry, hit.type, s), hit, s) end
-    end
+    local sets = hit.sets or hit.entry.meta.present
+    if #sets == 0 then visit(files.series(hit.entry, hit.type), hit) end
+    for _, s in ipairs(sets) do visit(files.series(hit.entry, hit.type, s), hit, s) end
   end
 end
 

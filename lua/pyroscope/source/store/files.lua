@@ -19,7 +19,8 @@ local KEPT = 64 << 20
 ---@field index table<string, integer>
 ---@field default integer         of the sample types
 ---@field sets { labels: table<string,string>, samples: integer }[]
----@field totals table            cache: [type] -> { [set] = { value, samples } }
+---@field present integer[]       the sets that samples have
+---@field totals table            cache: [type] -> what `pprof:totals` gives
 ---@field series table            cache: [type] -> { [set] = labels }
 ---@field bytes integer           estimate
 
@@ -101,8 +102,14 @@ end
 local function describe_pprof(entry, handle, size)
   local pprof = handle.pprof
   local ids = ids_of(entry, pprof)
-  entry.meta = entry.meta or { ids = ids, index = index_of(ids),
-    default = pprof.default_type, sets = pprof:sets(), totals = {}, series = {}, bytes = size }
+  if not entry.meta then
+    local sets, present = pprof:sets(), {}
+    for s, set in ipairs(sets) do
+      if set.samples > 0 then present[#present + 1] = s end
+    end
+    entry.meta = { ids = ids, index = index_of(ids), default = pprof.default_type, sets = sets,
+      present = present, totals = {}, series = {}, bytes = size }
+  end
   if not entry.time_ms then
     if pprof.time_nanos > 0 then
       entry.time_ms = pprof.time_nanos // 1000000
@@ -116,8 +123,8 @@ end
 local function describe_tree(entry, handle, size)
   local id = id_of_tree(entry, handle.tree)
   entry.meta = entry.meta or { ids = { id }, index = { [id] = 1 }, default = 1,
-    sets = { { labels = {}, samples = 1 } }, totals = { { { handle.tree.sum, 1 } } },
-    series = {}, bytes = size }
+    sets = { { labels = {}, samples = 1 } }, present = { 1 },
+    totals = { { { value = handle.tree.sum, samples = 1 } } }, series = {}, bytes = size }
   entry.time_ms = entry.time_ms or handle.mtime_ms
   entry.duration_ms = entry.duration_ms or 0
 end
@@ -269,13 +276,11 @@ function files:total(entry, type, set)
     local handle
     handle, err = self:get(entry)
     if not handle then return nil, err end
-    of_type = {}
-    for i = 1, #meta.sets do
-      of_type[i] = { handle.pprof:total(type, #meta.sets > 1 and { i } or nil) }
-    end
+    of_type, err = handle.pprof:totals(type)
+    if not of_type then return fault(entry, err) end
     meta.totals[type] = of_type
   end
-  return of_type[set][1], of_type[set][2]
+  return of_type[set].value, of_type[set].samples
 end
 
 --- The labels of a series: the entry's, the samples', and those a server makes from the type.
