@@ -2,16 +2,19 @@
 
 #include <string.h>
 
-void pyr_json_init (pyr_json *j, const char *bytes, size_t length, pyr_error *e) {
-  j->p = j->start = bytes;
+void pyr_json_init (pyr_json *j, const char *bytes, size_t length) {
+  j->p = j->begin = bytes;
   j->end = bytes + length;
-  j->e = e;
+  j->wrong = NULL;
   if (length >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) j->p += 3;
 }
 
+size_t pyr_json_where (const pyr_json *j) {
+  return (size_t)(j->p - j->begin);
+}
+
 bool pyr_json_fail (pyr_json *j, const char *message) {
-  pyr_fail(j->e, PYR_EDECODE, j->p == j->end ? "the JSON text ends too early" : message,
-           (size_t)(j->p - j->start));
+  if (j->wrong == NULL) j->wrong = j->p == j->end ? "the JSON text ends too early" : message;
   return false;
 }
 
@@ -21,7 +24,8 @@ char pyr_json_peek (pyr_json *j) {
 }
 
 bool pyr_json_take (pyr_json *j, char c) {
-  if (pyr_json_peek(j) != c || j->p == j->end) return false;
+  if (pyr_json_peek(j) != c || j->p == j->end)
+    return pyr_json_fail(j, "the JSON text is not as expected");
   j->p++;
   return true;
 }
@@ -37,14 +41,13 @@ bool pyr_json_null (pyr_json *j) {
   return pyr_json_peek(j) == 'n' && literal(j, "null");
 }
 
-bool pyr_json_string (pyr_json *j, pyr_jsonstring *s) {
-  const char *q, *open = j->p;
+bool pyr_json_string (pyr_json *j, const char **bytes, size_t *length, bool *escaped) {
+  const char *q, *open;
   if (pyr_json_peek(j) != '"') return pyr_json_fail(j, "a string was expected");
-  open = ++j->p;
-  s->bytes = open;
+  open = *bytes = ++j->p;
   q = memchr(open, '"', (size_t)(j->end - open));
-  s->escaped = memchr(open, '\\', (size_t)((q == NULL ? j->end : q) - open)) != NULL;
-  if (q != NULL && s->escaped) {
+  *escaped = memchr(open, '\\', (size_t)((q == NULL ? j->end : q) - open)) != NULL;
+  if (q != NULL && *escaped) {
     for (q = open; q < j->end && *q != '"'; q++)
       if (*q == '\\' && ++q == j->end) break;
     if (q == j->end) q = NULL;
@@ -53,49 +56,40 @@ bool pyr_json_string (pyr_json *j, pyr_jsonstring *s) {
     j->p = j->end;
     return pyr_json_fail(j, "a string does not end");
   }
-  s->length = (size_t)(q - open);
-  q = memchr(open, '\0', s->length);
+  *length = (size_t)(q - open);
+  q = memchr(open, '\0', *length);
   if (q != NULL) {
     j->p = q;
     return pyr_json_fail(j, "a string holds a NUL byte");
   }
-  j->p = open + s->length + 1;
+  j->p = open + *length + 1;
   return true;
 }
 
-int pyr_json_member (pyr_json *j, bool *first, pyr_jsonstring *key) {
-  if (pyr_json_take(j, '}')) return 0;
-  if (!*first && !pyr_json_take(j, ',')) {
-    pyr_json_fail(j, "',' or '}' was expected");
-    return -1;
+/* Consumes what stands before the next member, or the closing bracket: false then. */
+static bool step (pyr_json *j, bool *first, char close) {
+  if (j->wrong != NULL) return false;
+  if (pyr_json_peek(j) == close) {
+    j->p++;
+    return false;
   }
-  if (pyr_json_peek(j) != '"') {
-    pyr_json_fail(j, "a key in quotes was expected");
-    return -1;
-  }
-  if (!pyr_json_string(j, key)) return -1;
-  if (!pyr_json_take(j, ':')) {
-    pyr_json_fail(j, "':' was expected");
-    return -1;
+  if (!*first) {
+    if (!pyr_json_take(j, ',')) return false;
+    if (pyr_json_peek(j) == close)
+      return pyr_json_fail(j, "a value was expected after ','");
   }
   *first = false;
-  return 1;
+  return true;
 }
 
-int pyr_json_element (pyr_json *j, bool *first) {
-  if (pyr_json_take(j, ']')) return 0;
-  if (!*first) {
-    if (!pyr_json_take(j, ',')) {
-      pyr_json_fail(j, "',' or ']' was expected");
-      return -1;
-    }
-    if (pyr_json_peek(j) == ']') {
-      pyr_json_fail(j, "a value was expected after ','");
-      return -1;
-    }
-  }
-  *first = false;
-  return 1;
+bool pyr_json_key (pyr_json *j, bool *first, const char **key, size_t *length) {
+  bool escaped;
+  return step(j, first, '}') && pyr_json_string(j, key, length, &escaped) &&
+         pyr_json_take(j, ':');
+}
+
+bool pyr_json_item (pyr_json *j, bool *first) {
+  return step(j, first, ']');
 }
 
 static int hexdigit (char c) {
@@ -164,33 +158,11 @@ static size_t escape (const char *p, const char *end, uint32_t *meaning) {
   return 12;
 }
 
-bool pyr_json_is (const pyr_jsonstring *s, const char *text) {
-  size_t n = strlen(text);
-  const char *p = s->bytes, *end = p + s->length;
-  if (!s->escaped) return s->length == n && memcmp(p, text, n) == 0;
-  while (p < end) {
-    char wanted[4];
-    uint32_t c;
-    size_t used = 1, bytes = 1;
-    if (*p == '\\') {
-      used = escape(p, end, &c);
-      if (used == 0) return false;
-      bytes = encode(wanted, c);
-    } else
-      wanted[0] = *p;
-    if (n < bytes || memcmp(wanted, text, bytes) != 0) return false;
-    text += bytes;
-    n -= bytes;
-    p += used;
-  }
-  return n == 0;
-}
-
-bool pyr_json_unescape (pyr_json *j, const pyr_jsonstring *s, pyr_buffer *out) {
-  const char *p = s->bytes, *end = p + s->length;
+bool pyr_json_unescape (pyr_json *j, const char *bytes, size_t length, pyr_buffer *out) {
+  const char *p = bytes, *end = p + length;
   while (p < end) {
     const char *stop = memchr(p, '\\', (size_t)(end - p));
-    char bytes[4];
+    char utf8[4];
     uint32_t c = 0;
     size_t used;
     if (stop == NULL) stop = end;
@@ -202,62 +174,47 @@ bool pyr_json_unescape (pyr_json *j, const pyr_jsonstring *s, pyr_buffer *out) {
       j->p = p;
       return pyr_json_fail(j, "an escape in a string is not one of JSON's");
     }
-    pyr_buffer_add(out, bytes, encode(bytes, c));
+    pyr_buffer_add(out, utf8, encode(utf8, c));
     p += used;
   }
-  if (out->status == PYR_OK) return true;
-  pyr_fail(j->e, out->status, "a string is too long", (size_t)(p - j->start));
-  return false;
+  return true;
 }
 
-bool pyr_json_decimal (pyr_json *j, int shift, pyr_decimal *d) {
-  const char *from;
-  pyr_jsonstring s;
+static pyr_decimalstatus number (pyr_json *j, pyr_decimal *d) {
+  const char *from, *bytes;
+  size_t length;
+  bool escaped;
   if (pyr_json_peek(j) == '"') {
-    from = j->p + 1;
-    if (!pyr_json_string(j, &s)) return false;
-  } else {
-    from = s.bytes = j->p;
-    while (*j->p != '\0' && strchr("+-.0123456789Ee", *j->p) != NULL) j->p++;
-    s.length = (size_t)(j->p - from);
+    if (!pyr_json_string(j, &bytes, &length, &escaped)) return PYR_DECIMAL_MALFORMED;
+    return pyr_decimal_read(d, bytes, length, 0);
   }
-  switch (pyr_decimal_read(d, s.bytes, s.length, shift)) {
-  case PYR_DECIMAL_OK:
-    return true;
-  case PYR_DECIMAL_HUGE:
-    j->p = from;
-    return pyr_json_fail(j, "a number exceeds 64 bits");
-  default:
-    j->p = from;
-    return pyr_json_fail(j, "a number was expected");
-  }
+  from = j->p;
+  while (*j->p != '\0' && strchr("+-.0123456789Ee", *j->p) != NULL) j->p++;
+  return pyr_decimal_read(d, from, (size_t)(j->p - from), 0);
 }
 
 bool pyr_json_int (pyr_json *j, int64_t *value) {
   pyr_decimal d;
   const char *from;
+  pyr_decimalstatus status;
   pyr_json_peek(j);
   from = j->p;
-  if (!pyr_json_decimal(j, 0, &d)) return false;
-  switch (pyr_decimal_int(&d, value)) {
-  case PYR_DECIMAL_OK:
-    return true;
-  case PYR_DECIMAL_HUGE:
-    j->p = from;
-    return pyr_json_fail(j, "a number exceeds 64 bits");
-  default:
-    j->p = from;
-    return pyr_json_fail(j, "an integer was expected");
-  }
+  status = number(j, &d);
+  if (status == PYR_DECIMAL_OK) status = pyr_decimal_int(&d, value);
+  if (status == PYR_DECIMAL_OK) return true;
+  if (j->wrong == NULL) j->p = from;
+  return pyr_json_fail(j, status == PYR_DECIMAL_HUGE ? "a number exceeds 64 bits"
+                                                     : "an integer was expected");
 }
 
 static bool scalar (pyr_json *j) {
-  pyr_jsonstring s;
   pyr_decimal d;
-  const char *from;
+  const char *from, *bytes;
+  size_t length;
+  bool escaped;
   switch (pyr_json_peek(j)) {
   case '"':
-    return pyr_json_string(j, &s);
+    return pyr_json_string(j, &bytes, &length, &escaped);
   case 't':
     return literal(j, "true") || pyr_json_fail(j, "a value was expected");
   case 'f':
@@ -265,11 +222,8 @@ static bool scalar (pyr_json *j) {
   case 'n':
     return literal(j, "null") || pyr_json_fail(j, "a value was expected");
   default:
-    /* a number that nobody reads may be as large as it likes */
     from = j->p;
-    while (*j->p != '\0' && strchr("+-.0123456789Ee", *j->p) != NULL) j->p++;
-    if (pyr_decimal_read(&d, from, (size_t)(j->p - from), 0) != PYR_DECIMAL_MALFORMED)
-      return true;
+    if (number(j, &d) != PYR_DECIMAL_MALFORMED) return true; /* unread, so of any size */
     j->p = from;
     return pyr_json_fail(j, "a value was expected");
   }
@@ -282,15 +236,14 @@ static bool scalar (pyr_json *j) {
 bool pyr_json_skip (pyr_json *j) {
   uint64_t objects = 0;
   unsigned depth = 0;
-  bool first = true;
-  pyr_jsonstring key;
+  bool first = true, more = true;
+  const char *key;
+  size_t length;
   do {
-    int step = 1;
-    if (depth != 0) {
-      step = objects & 1 ? pyr_json_member(j, &first, &key) : pyr_json_element(j, &first);
-      if (step < 0) return false;
-    }
-    if (step == 0) {
+    if (depth != 0)
+      more = objects & 1 ? pyr_json_key(j, &first, &key, &length) : pyr_json_item(j, &first);
+    if (j->wrong != NULL) return false;
+    if (!more) {
       objects >>= 1;
       depth--;
       first = false;
@@ -305,10 +258,4 @@ bool pyr_json_skip (pyr_json *j) {
       return false;
   } while (depth != 0);
   return true;
-}
-
-bool pyr_json_end (pyr_json *j) {
-  pyr_json_peek(j);
-  if (j->p == j->end) return true;
-  return pyr_json_fail(j, "something follows the JSON text");
 }

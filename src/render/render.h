@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "profile/profile.h"
+#include "profile/union.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -42,6 +43,10 @@ pyr_renderer pyr_render_tree;
 
 /* One static picture without a script. */
 pyr_renderer pyr_render_svg;
+
+/* querier.v1.FlameGraph, and FlameGraphDiff of two sides (u->k == 2). */
+pyr_renderer pyr_render_flamegraph;
+pyr_status pyr_render_diff (pyr_buffer *out, const pyr_union *u, pyr_error *e);
 
 /* google.v1.Profile, gzipped unless 'raw'. */
 pyr_renderer pyr_render_pprof;

@@ -1,0 +1,259 @@
+--- `pscope series`: the total over time, or a ranking of groups.
+
+local errors = require "pyroscope.errors"
+local question = require "pyroscope.cli.question"
+local target = require "pyroscope.cli.target"
+local types = require "pyroscope.types"
+local units = require "pyroscope.units"
+
+local command = {
+  name = "series",
+  summary = "The total over time: rates of flows, per profile for stocks",
+  arguments = { { name = "target", optional = true, complete = "targets" } },
+  flags = { "group_by", "step", "top", "wide", "limit", "window", "data", "output", "source" },
+  formats = { "table", "json", "jsonl", "csv", "tsv", "md" },
+  columns = {
+    { name = "labels", kind = "labels" }, { name = "value", kind = "number" },
+    { name = "sum", kind = "int64" }, { name = "share", kind = "number" },
+    { name = "profiles", kind = "integer" }, { name = "cores", kind = "number" },
+    { name = "points", kind = "points" },
+  },
+  examples = { "pscope series prod/checkout", "pscope series prod/checkout --group-by pod --step 1m",
+    "pscope series prod/ --group-by service_name --top" },
+  notes = "A point covers [time, time + step). --top ranks the groups by their value over the window; "
+    .. "-n (default 10) says how many groups are shown. CSV has a line a point: time (UTC), labels, "
+    .. "value.",
+}
+
+local function what_of(answer, options)
+  return { unit = answer.unit, kind = answer.kind, class = types.class(answer.profile_type),
+    short = true, seconds = answer.kind ~= "stock" and 1 or nil, force = options.unit }
+end
+
+local function title_of(place, answer, resolved, options, extra)
+  local printable = require "pyroscope.cli.screen".printable
+  local parts = { types.short(answer.profile_type), printable(place.shown) }
+  if #resolved.matchers > 1 or (not resolved.service and resolved.selector ~= "{}") then
+    parts[2] = parts[2] .. " " .. printable(resolved.selector)
+  end
+  parts[#parts + 1] = units.window(answer.from_ms or resolved.from_ms, answer.to_ms or resolved.to_ms,
+    { tz = options.tz, now_ms = os.time() * 1000 })
+  parts[#parts + 1] = extra
+  return table.concat(parts, " · ")
+end
+
+local function label_text(row, group_by)
+  if #group_by == 0 then return "total" end
+  if #group_by == 1 then
+    local value = row.labels[group_by[1]]
+    return value and value ~= "" and value or "(none)"
+  end
+  return units.labels(row.labels)
+end
+
+local function warnings_of(resolved, answer)
+  local list = {}
+  for _, from in ipairs { resolved.warnings or {}, answer.warnings or {} } do
+    for _, warning in ipairs(from) do list[#list + 1] = warning end
+  end
+  return list
+end
+
+local function ranking(run, options, source, place, resolved)
+  local rows, err = source:top_series(resolved)
+  if not rows then return nil, err end
+  local answer = { unit = resolved.unit, kind = resolved.kind, profile_type = resolved.profile_type }
+  local what = what_of(answer, options)
+  local cpu = what.class == "cpu" and units.seconds(answer.unit)
+  local n = options.limit or 10
+  local shown = { table.unpack(rows, 1, n == 0 and #rows or math.min(n, #rows)) }
+  local share, total, rest = 0, 0, 0
+  for i, row in ipairs(rows) do
+    if cpu then row.cores = row.value * cpu end
+    total = total + row.value
+    if i <= #shown then share = share + (row.share or 0) else rest = rest + row.value end
+  end
+  what.whole = total
+  local document = { type = "pyroscope.series", columns = command.columns, rows = shown,
+    warnings = warnings_of(resolved, rows), partial = rows.partial }
+  document.head = { query = question.document(resolved, source.name),
+    totals = { unit = answer.unit, kind = answer.kind, groups = #rows },
+    coverage = { shown = share + 0.0, rest = math.max(0, 1 - share) } }
+  document.head.query.group_by = resolved.group_by[1] and resolved.group_by or nil
+  document.title = { title_of(place, answer, resolved, options,
+    ("%d of %d groups"):format(#shown, #rows)) }
+  local printable = require "pyroscope.cli.screen".printable
+  document.view = {
+    { "VALUE", right = true, cell = function(row) return units.value(row.value, what) end },
+    { "SHARE", right = true, cell = function(row) return units.percent(row.share) end },
+    { "", screen_only = true, style = function() return "bar" end,
+      cell = function(row, screen) return screen:bar(row.share or 0, 0.05) end },
+    { printable(table.concat(resolved.group_by, ", ")):upper(), shrink = 12,
+      cell = function(row, screen) return screen:name(label_text(row, resolved.group_by)) end },
+  }
+  document.notes = function()
+    if #shown == #rows then return {} end
+    return { ("  %s  %s  in %d more groups"):format(units.value(rest, what),
+      units.percent(math.max(0, 1 - share)), #rows - #shown) }
+  end
+  return run:answer(document)
+end
+
+-- Means of neighbouring points, so that the line fits into the cells.
+local function squeeze(points, cells)
+  if #points <= cells then
+    local values = {}
+    for i, point in ipairs(points) do values[i] = point.value end
+    return values
+  end
+  local values = {}
+  for c = 1, cells do
+    local from, to = (c - 1) * #points // cells + 1, c * #points // cells
+    local sum = 0
+    for i = from, to do sum = sum + points[i].value end
+    values[c] = sum / (to - from + 1)
+  end
+  return values
+end
+
+local function prepare(rows, cpu)
+  local most = 0
+  for _, row in ipairs(rows) do
+    local sum, low, high = 0, math.huge, 0
+    for _, point in ipairs(row.points) do
+      sum, low, high = sum + point.value, math.min(low, point.value), math.max(high, point.value)
+    end
+    row.value = #row.points > 0 and sum / #row.points or 0
+    row.low, row.high = #row.points > 0 and low or 0, high
+    row.cores = cpu and row.value * cpu or nil
+    row.pairs = {}
+    for i, point in ipairs(row.points) do
+      row.pairs[i] = { point.time_ms, point.value + 0.0 }
+    end
+    most = math.max(most, high)
+  end
+  return most
+end
+
+-- CSV: one line a point, long or (--wide) a column a group.
+local function flat(rows, group_by, options, answer)
+  local columns = { { name = "time", kind = "text" } }
+  local lines = {}
+  if options.wide then
+    for g, row in ipairs(rows) do
+      columns[#columns + 1] = { name = label_text(row, group_by), kind = "number",
+        get = function(line) return line[g] end }
+    end
+    for i, point in ipairs(rows[1] and rows[1].points or {}) do
+      local line = { time = units.time(point.time_ms, { form = "rfc3339" }) }
+      for g, row in ipairs(rows) do line[g] = row.points[i] and row.points[i].value end
+      lines[i] = line
+    end
+  else
+    for _, name in ipairs(group_by) do
+      columns[#columns + 1] = { name = name, kind = "text", get = function(line)
+        return line.labels[name]
+      end }
+    end
+    columns[#columns + 1] = { name = "value", kind = "number" }
+    columns[#columns + 1] = { name = "unit", kind = "text" }
+    local unit = answer.kind == "stock" and answer.unit .. " per profile" or answer.unit .. " per second"
+    for _, row in ipairs(rows) do
+      for _, point in ipairs(row.points) do
+        lines[#lines + 1] = { time = units.time(point.time_ms, { form = "rfc3339" }),
+          labels = row.labels, value = point.value, unit = unit }
+      end
+    end
+  end
+  return { columns = columns, rows = lines }
+end
+
+local function wide_body(rows, group_by, what, options)
+  return function(screen)
+    local columns = { { "TIME" } }
+    for _, row in ipairs(rows) do
+      columns[#columns + 1] = { screen:name(label_text(row, group_by), 24), right = true }
+    end
+    local cells = {}
+    for i, point in ipairs(rows[1] and rows[1].points or {}) do
+      local line = { units.time(point.time_ms, { tz = options.tz, form = "clock" }) }
+      for g, row in ipairs(rows) do
+        line[g + 1] = row.points[i] and units.value(row.points[i].value, what) or "-"
+      end
+      cells[i] = line
+    end
+    return screen:table(columns, cells)
+  end
+end
+
+function command.run(run, options)
+  local place, source = target.find(run, options.target)
+  if not place then return nil, source end
+  local group_by = options.group_by or {}
+  if options.top and #group_by == 0 then
+    return nil, errors.new { kind = "usage", message = "--top needs --group-by",
+      hint = "rank by a label: --group-by pod --top" }
+  end
+  local resolved, err = question.resolve(options, place, source, { extra = {
+    group_by = options.group_by, step = options.step } })
+  if not resolved then return nil, err end
+  run.progress:update { what = "fetching" }
+  if options.top then return ranking(run, options, source, place, resolved) end
+  local answer
+  answer, err = source:timeline(resolved)
+  run.progress:finish()
+  if not answer then return nil, err end
+  if #answer == 0 then
+    return nil, source.absence and source:absence(resolved)
+      or errors.new { kind = "no_data", message = "no points in this window" }
+  end
+  local what = what_of(answer, options)
+  local cpu = what.class == "cpu" and units.seconds(answer.unit)
+  local most = prepare(answer, cpu)
+  table.sort(answer, function(a, b)
+    if a.value ~= b.value then return a.value > b.value end
+    return label_text(a, group_by) < label_text(b, group_by)
+  end)
+  local total = 0
+  for _, row in ipairs(answer) do total = total + row.value end
+  local n = options.limit or 10
+  local rows = { table.unpack(answer, 1, n == 0 and #answer or math.min(n, #answer)) }
+  what.whole = total
+  local document = { type = "pyroscope.series", rows = rows, warnings = warnings_of(resolved, answer),
+    partial = answer.partial, columns = {} }
+  for i, column in ipairs(command.columns) do
+    document.columns[i] = column.name == "points"
+      and { name = "points", kind = "points", get = function(row) return row.pairs end } or column
+  end
+  document.head = { query = question.document(resolved, source.name),
+    totals = { unit = answer.unit, kind = answer.kind, step_ms = answer.step_ms, groups = #answer } }
+  document.head.query.from_ms, document.head.query.to_ms = answer.from_ms, answer.to_ms
+  document.head.query.group_by = group_by[1] and group_by or nil
+  document.title = { title_of(place, answer, resolved, options,
+    "step " .. units.span(answer.step_ms)) }
+  document.flat = function() return flat(rows, group_by, options, answer) end
+  document.view = {
+    { "GROUP", shrink = 12, cell = function(row, screen)
+      return screen:name(label_text(row, group_by))
+    end },
+    { "MEAN", right = true, cell = function(row) return units.value(row.value, what) end },
+    { "LEAST", right = true, cell = function(row) return units.value(row.low, what) end },
+    { "MOST", right = true, cell = function(row) return units.value(row.high, what) end },
+    { ("%s TO %s"):format(units.time(answer.from_ms, { tz = options.tz, form = "clock" }),
+      units.time(answer.to_ms, { tz = options.tz, form = "clock" })), screen_only = true,
+      style = function() return "bar" end, cell = function(row, screen)
+        return screen:spark(squeeze(row.points, 60), most)
+      end },
+  }
+  if options.wide then document.body = wide_body(rows, group_by, what, options) end
+  document.notes = function()
+    if #rows == #answer then return {} end
+    local rest = 0
+    for i = #rows + 1, #answer do rest = rest + answer[i].value end
+    return { ("  %s in %d more groups (-n 0 shows all)"):format(units.value(rest, what),
+      #answer - #rows) }
+  end
+  return run:answer(document)
+end
+
+return command

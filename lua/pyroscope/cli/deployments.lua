@@ -1,0 +1,68 @@
+--- The configuration as this run sees it: which deployments there are, and connecting to one.
+
+local errors = require "pyroscope.errors"
+
+local deployments = {}
+
+local methods = {}
+local meta = { __name = "pyroscope.deployments", __index = methods }
+
+function deployments.new(run)
+  return setmetatable({ run = run }, meta)
+end
+
+-- The files are read at the first question about them. A broken file is an error of every
+-- command that needs it and of none that does not.
+function methods:load()
+  if self.config == nil then
+    local config, err = require "pyroscope.config".load { config = self.run.options.config }
+    self.config, self.problem = config or false, err
+    for _, warning in ipairs(config and config.warnings or {}) do self.run:warn(warning) end
+  end
+  if not self.config then return nil, self.problem end
+  return self.config
+end
+
+--- Is this the name of a deployment?
+function methods:knows(name)
+  local config = self:load()
+  return config and config:knows(name) or false
+end
+
+-- What went wrong, in the words of the person who asked: which deployment, and where it is set.
+local function named(err, found)
+  if errors.is(err) and not err.title then
+    local name = found.name and ('deployment "%s"'):format(found.name) or nil
+    err = errors.wrap(err, { deployment = name })
+  end
+  return err
+end
+
+--- Finds a deployment's settings.
+---@return table? found
+---@return pyroscope.error? err
+function methods:find(name, flags)
+  local config, err = self:load()
+  if not config then return nil, err end
+  return config:find(name, flags)
+end
+
+--- A client for a deployment, an address, or the default; nothing is sent yet.
+---@return pyroscope.source? source
+---@return pyroscope.error? err
+function methods:connect(name, flags)
+  local found, err = self:find(name, flags)
+  if not found then return nil, err end
+  for _, warning in ipairs(found.warnings or {}) do self.run:warn(warning) end
+  local values = {}
+  for key, value in pairs(found.values) do values[key] = value end
+  local source
+  source, err = require "pyroscope".connect(values)
+  if not source then return nil, named(err, found) end
+  self.run.origins = self.run.origins or {}
+  self.run.origins[source] = found
+  self.run.last_found = found
+  return source
+end
+
+return deployments

@@ -1,0 +1,262 @@
+--- The two sides of a comparison: from arguments and flags to two profiles.
+
+local errors = require "pyroscope.errors"
+local facts = require "pyroscope.cli.facts"
+local question = require "pyroscope.cli.question"
+local selector = require "pyroscope.selector"
+local target = require "pyroscope.cli.target"
+local timespec = require "pyroscope.timespec"
+
+local sides = {}
+
+local DAY, HOUR = 86400000, 3600000
+local version_labels = { version = true, service_version = true, service_git_ref = true }
+
+local function usage(message, hint)
+  return nil, errors.new { kind = "usage", message = message, hint = hint }
+end
+
+--- Reads a SIDE: `label=value`, `FROM..TO`, or `label=value@FROM..TO`.
+---@param text string
+---@param flag string
+---@param reading { now_ms: integer, tz?: string }
+---@return { label?: table, window?: table, text: string }? side
+---@return pyroscope.error? err
+function sides.parse(text, flag, reading)
+  local side = { text = text }
+  local label, window = text:match "^(.*)@([^@]*%.%..*)$"
+  if not label and text:find("..", 1, true) and not text:find "[=!]" then window = text end
+  if not window then label = text end
+  local err
+  if window then
+    side.window, err = timespec.range(window, reading)
+    if not side.window then return nil, errors.wrap(err, { message = flag .. ": " .. err.message }) end
+  end
+  if label and label ~= "" then
+    side.label, err = selector.label(label)
+    if not side.label then
+      return usage(("%s: '%s' is not a side"):format(flag, text),
+        "a side is label=value, a window -2h..-1h, or label=value@-2h..-1h")
+    end
+  end
+  return side
+end
+
+local function is_time(text, reading)
+  return (timespec.parse(text, reading)) ~= nil
+end
+
+-- What the positional arguments mean: targets and times.
+local function arrange(items, reading)
+  local times = {}
+  if #items >= 4 then
+    for i = #items - 3, #items do
+      if is_time(items[i], reading) then times[#times + 1] = items[i] end
+    end
+  end
+  local rest = { table.unpack(items, 1, #items - (#times == 4 and 4 or 0)) }
+  if #times ~= 4 then times = nil end
+  if times and #rest <= 1 then return rest, times end
+  if not times and #items <= 2 then return items end
+  return usage(("diff takes A B, a TARGET, or a TARGET and four times, not %d arguments")
+    :format(#items), "pscope diff prod/checkout -2h -1h -30m now")
+end
+
+-- Runs of steps in which only one value of the label was seen: { from, to } in milliseconds.
+local function alone(timeline, label, value)
+  local step = timeline.step_ms
+  local mine, others = {}, {}
+  for _, row in ipairs(timeline) do
+    local set = row.labels[label] == value and mine or others
+    for _, point in ipairs(row.points) do
+      if point.value ~= 0 then set[point.time_ms] = true end
+    end
+  end
+  local best
+  local start
+  for time = timeline.from_ms, timeline.to_ms, step do
+    local only = time < timeline.to_ms and mine[time] and not others[time]
+    if only then
+      start = start or time
+    elseif start then
+      -- the latest of the longest: what ran last says most
+      if not best or time - start >= best[2] - best[1] then best = { start, time } end
+      start = nil
+    end
+  end
+  return best
+end
+
+-- Two versions without windows: the longest equal windows in which only one of them ran.
+local function version_windows(run, source, found, before, after)
+  local options = run.options
+  local extra = { group_by = before.label.name }
+  if source.kind ~= "store" and not (options.since or options.from or options.to
+      or options.around) then
+    extra.since = "1d"
+  end
+  local resolved, err = question.resolve(options, found, source, { extra = extra })
+  if not resolved then return nil, err end
+  local length = resolved.to_ms - resolved.from_ms
+  resolved.step_ms = math.max(15000, (length // 1500 + 14999) // 15000 * 15000)
+  local timeline
+  timeline, err = source:timeline(resolved)
+  if not timeline then return nil, err end
+  local a = alone(timeline, before.label.name, before.label.value)
+  local b = alone(timeline, after.label.name, after.label.value)
+  if not a or not b then
+    -- both ran all the time: the same window for both
+    return { from_ms = resolved.from_ms, to_ms = resolved.to_ms },
+      { from_ms = resolved.from_ms, to_ms = resolved.to_ms }
+  end
+  local most = math.min(a[2] - a[1], b[2] - b[1], HOUR)
+  return { from_ms = a[2] - most, to_ms = a[2] }, { from_ms = b[2] - most, to_ms = b[2] }
+end
+
+-- The question of one side.
+local function resolve(run, found, source, side)
+  local options = run.options
+  local asked, err = question.build(options, found, source)
+  if not asked then return nil, err end
+  if side.window then
+    asked.from, asked.to, asked.since = nil, nil, nil
+    asked.from_ms, asked.to_ms = side.window.from_ms, side.window.to_ms
+  end
+  if side.label then
+    local labels = { table.unpack(options.labels or {}) }
+    labels[#labels + 1] = side.label
+    asked.labels = labels
+  end
+  if found.everything and not asked.service and not asked.selector then asked.selector = "{}" end
+  return require "pyroscope.query".resolve(asked, source)
+end
+
+local function label_of(side, resolved)
+  if side.label then return ("%s%s%s"):format(side.label.name, side.label.op, side.label.value) end
+  return side.text or resolved.service or ""
+end
+
+-- Both questions of one source in one flight.
+local function both(run, source, questions)
+  local profiles = {}
+  run.progress:update { what = "fetching", total = 2, done = 0 }
+  for i, profile, err in source:profiles(questions) do
+    if not profile then
+      return nil, errors.wrap(err, { message = ("side %s: %s"):format(
+        i == 1 and "A (before)" or "B (after)", err.message) })
+    end
+    profiles[i] = profile
+    run.progress:update { what = "fetching", total = 2, done = i }
+  end
+  run.progress:finish()
+  return profiles
+end
+
+local function two_targets(run, items)
+  local parts = { warnings = {} }
+  for i, text in ipairs(items) do
+    local found, source = target.find(run, text)
+    local letter = i == 1 and "A (before)" or "B (after)"
+    if not found then
+      return nil, errors.wrap(source, { message = ("side %s: %s"):format(letter, source.message) })
+    end
+    local resolved, err = question.resolve(run.options, found, source)
+    if not resolved then return nil, err end
+    local profile
+    profile, err = source:profile(resolved)
+    if not profile then
+      return nil, errors.wrap(err, { message = ("side %s: %s"):format(letter, err.message) })
+    end
+    parts[i] = { profile = profile, resolved = resolved, source = source, label = text,
+      facts = facts.of(source, resolved) }
+  end
+  parts.shown = items[1] .. " > " .. items[2]
+  return parts
+end
+
+-- TARGET with two sides, four times, or against yesterday.
+local function plan(run, found, source, times, reading)
+  local options = run.options
+  local before, after, err
+  if times then
+    if options.before or options.after then
+      return usage("four times and --before or --after exclude each other")
+    end
+    local list = {}
+    for i, text in ipairs(times) do list[i] = assert(timespec.parse(text, reading)) end
+    for i, letter in ipairs { "A", "B" } do
+      if list[2 * i - 1] >= list[2 * i] then
+        return usage(("window %s ends before it starts: %s to %s"):format(letter,
+          times[2 * i - 1], times[2 * i]), "the four times are: A from, A to, B from, B to")
+      end
+    end
+    before = { text = times[1] .. ".." .. times[2], window = { from_ms = list[1], to_ms = list[2] } }
+    after = { text = times[3] .. ".." .. times[4], window = { from_ms = list[3], to_ms = list[4] } }
+    return before, after
+  end
+  if options.before then
+    before, err = sides.parse(options.before, "--before", reading)
+    if not before then return nil, err end
+  end
+  if options.after then
+    after, err = sides.parse(options.after, "--after", reading)
+    if not after then return nil, err end
+  end
+  if not before and not after then
+    local resolved
+    resolved, err = question.resolve(options, found, source)
+    if not resolved then return nil, err end
+    after = { text = "this window", window = resolved }
+    before = { text = "a day before", window = { from_ms = resolved.from_ms - DAY,
+      to_ms = resolved.to_ms - DAY } }
+    return before, after
+  end
+  before, after = before or { text = "everything" }, after or { text = "everything" }
+  if before.label and after.label and not before.window and not after.window
+      and before.label.name == after.label.name and version_labels[before.label.name]
+      and before.label.op == "=" and after.label.op == "=" then
+    before.window, after.window = version_windows(run, source, found, before, after)
+    if not before.window then return nil, after.window end
+  end
+  return before, after
+end
+
+--- Fetches both sides: two parts { profile, resolved, source, label, facts }, with `shown`.
+---@param run table
+---@param options table
+---@return table? parts
+---@return pyroscope.error? err
+function sides.fetch(run, options)
+  local items, times = arrange(options.items or {}, { tz = options.tz })
+  if not items then return nil, times end
+  if #items == 2 then
+    if options.before or options.after then
+      return usage("two targets and --before or --after exclude each other",
+        "with one TARGET the flags name its sides")
+    end
+    return two_targets(run, items)
+  end
+  local found, source = target.find(run, items[1])
+  if not found then return nil, source end
+  local reading = { tz = options.tz, now_ms = source.defaults and source:defaults().now_ms }
+  local before, after = plan(run, found, source, times, reading)
+  if not before then return nil, after end
+  local questions, given = {}, { before, after }
+  for i, side in ipairs(given) do
+    local resolved, err = resolve(run, found, source, side)
+    if not resolved then return nil, err end
+    questions[i] = resolved
+  end
+  local profiles, err = both(run, source, questions)
+  if not profiles then return nil, err end
+  local parts = { shown = found.shown, warnings = {} }
+  for i, side in ipairs(given) do
+    parts[i] = { profile = profiles[i], resolved = questions[i], source = source,
+      label = label_of(side, questions[i]), facts = options.where ~= "never"
+        and facts.of(source, questions[i]) or nil }
+    for _, warning in ipairs(questions[i].warnings) do table.insert(parts.warnings, warning) end
+  end
+  return parts
+end
+
+return sides
