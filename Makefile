@@ -50,7 +50,7 @@ $(B)/pyroscope/core.so: $(core_obj)
 
 $(B)/pyroscope/http.so: $(http_obj)
 	@mkdir -p $(@D)
-	@$(CC) -shared $(SAN) -o $@ $^ -lcurl
+	@$(CC) -shared $(SAN) -o $@ $^ -lcurl -lz
 
 setup:
 	@sh spec/support/install.sh $(BUILD_PACKAGES)

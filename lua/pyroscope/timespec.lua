@@ -123,6 +123,11 @@ function timespec.now()
   return os.time() * SECOND
 end
 
+-- Whole milliseconds of ".25"; more digits are cut.
+local function thousandths(fraction)
+  return math.tointeger(tonumber((fraction:sub(2) .. "000"):sub(1, 3)))
+end
+
 -- Seconds, ms, µs or ns by the number of digits; a fraction only of seconds.
 local function epoch(text)
   local whole, fraction = text:match "^(%d+)(%.?%d*)$"
@@ -133,7 +138,7 @@ local function epoch(text)
   if not value then return nil end
   if fraction ~= "" then
     if digits > 11 then return nil end
-    return value * SECOND + math.floor(tonumber("0" .. fraction) * 1000 + 0.5)
+    return value * SECOND + thousandths(fraction)
   end
   if digits >= 9 and digits <= 11 then return value * SECOND end
   if digits >= 12 and digits <= 14 then return value end
@@ -164,9 +169,9 @@ local function moment(text, tz, ending)
   local offset = timespec.offset(zone == "z" and "Z" or zone)
   if not zone:match "^[Zz+-]" or not offset then return nil end
   h, mi = math.tointeger(h), math.tointeger(mi)
-  local s = tonumber(seconds .. fraction)
-  if h > 23 or mi > 59 or s >= 61 then return nil, "there is no such time of day" end
-  return day + h * HOUR + mi * 60000 + math.floor(s * 1000) - offset * SECOND
+  local s = math.tointeger(seconds)
+  if h > 23 or mi > 59 or s > 60 then return nil, "there is no such time of day" end
+  return day + h * HOUR + mi * 60000 + s * SECOND + thousandths(fraction) - offset * SECOND
 end
 
 -- 14:05 or 14:05:30: the last one that is not in the future.

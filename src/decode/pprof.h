@@ -12,12 +12,15 @@
 ** (pyr_pprof_sample). Everything was checked once by pyr_pprof_parse, so a walk cannot fail.
 **
 ** Locations and functions stand in order of the file, ids are resolved to indexes. Lines of
-** location l: lines[locations[l].first_line .. locations[l + 1].first_line), innermost first.
-** Label sets: string labels only (numeric ones are dropped; span_id, profile_id and trace_id
-** are ids, no labels), sorted by key; set 0 is the empty one.
+** location l: lines[locations[l].first_line .. locations[l + 1].first_line), innermost first,
+** at least one: a location without lines has one line without a function.
+** Label sets: string labels only (numeric and empty ones are dropped; span_id, profile_id and
+** trace_id are ids, no labels), sorted by key; set 0 is the empty one. Equal texts have equal
+** string indexes there.
 */
 typedef struct pyr_pprofline {
-  uint32_t function, line;
+  uint32_t function; /* index, or UINT32_MAX */
+  uint32_t line;
 } pyr_pprofline;
 
 typedef struct pyr_pproflocation {
@@ -36,9 +39,14 @@ typedef struct pyr_pproftype {
 } pyr_pproftype;
 
 typedef struct pyr_pproflabel {
-  uint32_t key, value; /* string indexes */
-  int64_t number;      /* of labels without a string */
+  uint32_t key, value; /* string indexes; value 0: none */
+  int64_t number;
+  bool numeric; /* has a number (or its unit) and no string */
 } pyr_pproflabel;
+
+typedef struct pyr_pprofpair {
+  uint32_t key, value; /* string indexes */
+} pyr_pprofpair;
 
 typedef struct pyr_idmap { /* id -> index; 'slots' NULL while ids are 1..count in order */
   uint64_t *ids;
@@ -53,12 +61,13 @@ typedef struct pyr_pprof {
   uint32_t string_count;
   pyr_pproftype *types, period_type;
   uint32_t type_count, default_type;
-  uint32_t *samples, *sample_lengths; /* [sample_count] where the messages are */
-  uint32_t *sample_sets;              /* [sample_count], NULL when no sample has labels */
-  uint32_t sample_count, depth;       /* deepest sample, in locations */
-  uint32_t *sets;                     /* [set_count + 1] first label of each set */
+  uint32_t *samples;     /* [sample_count] where the length of each message is */
+  uint32_t *sample_sets; /* [sample_count], NULL when all samples are of set 0 */
+  uint32_t sample_count, depth; /* deepest sample, in locations */
+  bool negative;                /* some sample has a negative value */
+  uint32_t *sets;               /* [set_count + 1] first label of each set */
   uint32_t set_count, label_count;
-  pyr_pproflabel *labels;
+  pyr_pprofpair *labels;
   pyr_pproflocation *locations; /* [location_count + 1] */
   uint32_t location_count, line_count;
   pyr_pprofline *lines;
@@ -68,34 +77,43 @@ typedef struct pyr_pprof {
   uint32_t mapping_count;
   pyr_idmap location_ids, function_ids, mapping_ids;
   int64_t time_nanos, duration_nanos, period;
-  uint32_t span_key[2], trace_key; /* string indexes, 0: not in the file */
 } pyr_pprof;
 
 /*
-** Takes gzipped or raw bytes; 'max_bytes' bounds the inflated size (0: none). On failure the
-** handle stays empty. Zero bytes, or no samples, are a valid and empty profile.
+** Takes gzipped or raw bytes; 'max_bytes' bounds the inflated size (0: 2 GiB, which nothing
+** exceeds). On failure the handle stays empty. Zero bytes, or no samples, are a valid and
+** empty profile. Time O(len), except for hashing where ids are not 1..n; memory: the bytes,
+** 4 for each sample (8 with labels), and the tables.
 */
 pyr_status pyr_pprof_parse (pyr_pprof *h, const char *bytes, size_t len, size_t max_bytes,
                             pyr_error *e);
 void pyr_pprof_free (pyr_pprof *h);
 size_t pyr_pprof_bytes (const pyr_pprof *h);
 
-/* Index of an id, or UINT32_MAX. */
-uint32_t pyr_idmap_find (const pyr_idmap *m, uint64_t id);
-
 /*
-** Walks over sample 'i': location indexes, leaf first, go to 'locations' (room for h->depth
-** entries), their number to '*depth'. Returns the value of type 'type'.
+** Reads sample 'i': location indexes, leaf first, go to 'locations' (room for h->depth
+** entries, or NULL), their number to '*depth'. Returns the value of type 'type'.
 */
 int64_t pyr_pprof_sample (const pyr_pprof *h, uint32_t i, uint32_t type,
                           uint32_t *locations, uint32_t *depth);
 
+/* The message of sample 'i'. */
+pyr_slice pyr_pprof_message (const pyr_pprof *h, uint32_t i);
+
 /*
 ** Labels of sample 'i', one a call: 'at' starts as NULL and keeps the place. False after the
-** last one. A label without a string has value 0 and its number.
+** last one.
 */
 bool pyr_pprof_label (const pyr_pprof *h, uint32_t i, const uint8_t **at,
                       pyr_pproflabel *label);
+
+/* What a label stands for, by its key: span_id and the older profile_id are PYR_SPAN. */
+typedef enum pyr_labelkind { PYR_LABEL, PYR_SPAN, PYR_TRACE } pyr_labelkind;
+
+pyr_labelkind pyr_pprof_kind (const pyr_pprof *h, uint32_t key);
+
+/* Fills sets, labels and sample_sets; part of parsing. 'labelled': some sample has any. */
+pyr_status pyr_pprof_sets (pyr_pprof *h, bool labelled, pyr_error *e);
 
 /* True if any value of the sample is negative: a server drops it whole. */
 bool pyr_pprof_negative (const pyr_pprof *h, uint32_t i);
@@ -108,13 +126,17 @@ typedef struct pyr_pprofselection {
   const pyr_names *traces; /* wanted trace ids */
   const pyr_string *call_site; /* stacks begin with these functions, root first */
   uint32_t call_site_depth;
+  uint32_t max_depth; /* locations beyond, nearest the leaf, are cut; 0: none */
   bool named_only; /* as a server draws trees: locations without lines are left out, and
                       stacks without any named frame with their value */
   int64_t count;    /* result: samples that went in */
   int64_t negative; /* result: samples with a negative value, left out */
 } pyr_pprofselection;
 
-/* Adds the selected samples to a builder. A value of 0 makes no node. */
+/*
+** Adds the selected samples to a builder. A value of 0 makes no node. Frames without a name
+** for their function are named by the address, "0x401234".
+*/
 pyr_status pyr_pprof_stacks (const pyr_pprof *h, pyr_pprofselection *s, pyr_stacks *b,
                              pyr_error *e);
 

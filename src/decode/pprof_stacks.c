@@ -5,22 +5,40 @@
 
 /*
 ** Samples to stacks. What a location stands for is found once: 'frames' has the builder's frame
-** of every line, 'bare' that of a location without lines. 'path' and 'nodes' are the stack
-** before, root first, whose beginning the next one usually shares.
+** of every line, or UINT32_MAX for what is left out. The stack of the sample before stays in
+** 'levels', root first: the next one usually begins with the same locations, and only what
+** differs is looked up.
+**
+** Lines get their weights when a level is left: the value that passed through it is added once
+** to the line, unless the same line stands further up (recursion), and to the level above.
+** 'places' gives lines of equal function and number one index, that of the first of them.
 */
+typedef struct level {
+  int64_t value;
+  uint32_t node, place;
+  bool outermost;
+} level;
+
+typedef struct weight {
+  int64_t self, total;
+  uint32_t open; /* levels that stand on this line */
+} weight;
+
 typedef struct walker {
   const pyr_pprof *h;
   pyr_pprofselection *s;
   pyr_stacks *b;
   pyr_error *e;
-  uint32_t *names;         /* [string_count] id in the builder + 1, 0: not yet */
-  uint32_t *frames;        /* [line_count] */
-  uint32_t *bare;          /* [location_count] frame of an address, or UINT32_MAX */
-  bool *known;             /* [location_count] */
-  int64_t *selfs, *totals; /* [line_count] weights */
-  uint32_t *locations;     /* [depth] of one sample */
-  uint32_t *path, *nodes, *stack;
-  uint32_t path_depth, path_cap;
+  uint32_t *names;               /* [string_count] id in the builder + 1, 0: not yet */
+  uint32_t *frames, *places;     /* [line_count] */
+  bool *known;                   /* [location_count] */
+  uint32_t *place_slots, place_mask;
+  weight *weights;               /* [line_count], by place */
+  uint32_t *locations, *before;  /* [depth] of this sample and the one before, leaf first */
+  uint32_t before_first, before_depth;
+  uint32_t *levels_after;        /* [depth + 1] levels of the first k locations */
+  level *levels;
+  uint32_t level_count, level_cap;
 } walker;
 
 static pyr_status name (walker *w, uint32_t string, uint32_t *id) {
@@ -34,131 +52,90 @@ static pyr_status name (walker *w, uint32_t string, uint32_t *id) {
   return PYR_OK;
 }
 
-static pyr_status addressframe (walker *w, const pyr_pproflocation *l, uint32_t object,
-                                uint32_t *frame) {
-  char text[24];
-  uint32_t id, n = 0;
-  uint64_t a = l->address;
-  char digits[16];
+#define ADDRESS_MAX 18
+
+/* "0x401234": what stands for a function that nobody knows. */
+static pyr_string addressname (uint64_t address, char text[ADDRESS_MAX]) {
+  pyr_string s;
+  uint32_t at = ADDRESS_MAX;
   do {
-    digits[n++] = "0123456789abcdef"[a & 15];
-    a >>= 4;
-  } while (a != 0);
-  text[0] = '0';
-  text[1] = 'x';
-  for (id = 0; id < n; id++) text[2 + id] = digits[n - 1 - id];
-  if (pyr_names_intern(&w->b->names, text, n + 2, &id) != PYR_OK) return pyr_nomemory(w->e);
-  return pyr_stacks_frame(w->b, id, 0, object, 0, 0, frame, w->e);
+    text[--at] = "0123456789abcdef"[address & 15];
+    address >>= 4;
+  } while (address != 0);
+  text[--at] = 'x';
+  text[--at] = '0';
+  s.bytes = text + at;
+  s.length = ADDRESS_MAX - at;
+  return s;
+}
+
+static pyr_status learnline (walker *w, const pyr_pproflocation *l, uint32_t line,
+                             uint32_t object) {
+  const pyr_pprofline *at = w->h->lines + line;
+  uint32_t function, file;
+  if (at->function != UINT32_MAX) {
+    const pyr_pproffunction *f = w->h->functions + at->function;
+    if (name(w, f->name, &function) != PYR_OK || name(w, f->file, &file) != PYR_OK)
+      return w->e->status;
+    return pyr_stacks_frame(w->b, function, file, object, at->line, f->start_line,
+                            w->frames + line, w->e);
+  }
+  if (!w->s->named_only) {
+    char text[ADDRESS_MAX];
+    pyr_string s = addressname(l->address, text);
+    if (pyr_names_intern(&w->b->names, s.bytes, s.length, &function) != PYR_OK)
+      return pyr_nomemory(w->e);
+    return pyr_stacks_frame(w->b, function, 0, object, 0, 0, w->frames + line, w->e);
+  }
+  w->frames[line] = UINT32_MAX;
+  return PYR_OK;
+}
+
+/* The first line of the same frame and number. */
+static uint32_t place (walker *w, uint32_t line) {
+  uint64_t key = (uint64_t)w->frames[line] << 32 | w->h->lines[line].line;
+  uint32_t at = (uint32_t)pyr_hash((const char *)&key, sizeof key) & w->place_mask;
+  for (; w->place_slots[at] != 0; at = (at + 1) & w->place_mask) {
+    uint32_t other = w->place_slots[at] - 1;
+    if (w->frames[other] == w->frames[line] &&
+        w->h->lines[other].line == w->h->lines[line].line)
+      return other;
+  }
+  w->place_slots[at] = line + 1;
+  return line;
 }
 
 /* Finds the frames of a location. */
 static pyr_status learn (walker *w, uint32_t location) {
   const pyr_pproflocation *l = w->h->locations + location;
-  uint32_t object = 0, i;
-  if (l->mapping != UINT32_MAX &&
-      name(w, w->h->mappings[l->mapping], &object) != PYR_OK)
+  uint32_t object = 0, line;
+  if (l->mapping != UINT32_MAX && name(w, w->h->mappings[l->mapping], &object) != PYR_OK)
     return w->e->status;
-  w->bare[location] = UINT32_MAX;
-  if (l[1].first_line == l->first_line && !w->s->named_only &&
-      addressframe(w, l, object, w->bare + location) != PYR_OK)
-    return w->e->status;
-  for (i = l->first_line; i < l[1].first_line; i++) {
-    const pyr_pproffunction *f = w->h->functions + w->h->lines[i].function;
-    uint32_t function, file;
-    if (name(w, f->name, &function) != PYR_OK || name(w, f->file, &file) != PYR_OK)
-      return w->e->status;
-    if (pyr_stacks_frame(w->b, function, file, object, w->h->lines[i].line, f->start_line,
-                         w->frames + i, w->e) != PYR_OK)
-      return w->e->status;
+  for (line = l->first_line; line < l[1].first_line; line++) {
+    if (learnline(w, l, line, object) != PYR_OK) return w->e->status;
+    w->places[line] = place(w, line);
   }
   w->known[location] = true;
   return PYR_OK;
 }
 
-static int64_t saturated (int64_t a, int64_t b) {
-  int64_t sum;
-  return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
-}
+/* ---- which samples ---- */
 
-static bool growpath (walker *w, uint32_t wanted) {
-  uint32_t cap = wanted * 2;
-  uint32_t *path, *nodes, *stack;
-  if (wanted <= w->path_cap) return true;
-  path = realloc(w->path, cap * sizeof *path);
-  if (path != NULL) w->path = path;
-  nodes = realloc(w->nodes, cap * sizeof *nodes);
-  if (nodes != NULL) w->nodes = nodes;
-  stack = realloc(w->stack, cap * sizeof *stack);
-  if (stack != NULL) w->stack = stack;
-  if (path == NULL || nodes == NULL || stack == NULL) return false;
-  w->path_cap = cap;
-  return true;
-}
-
-/* The frames of the sample in w->locations, root first, go to w->stack. */
-static pyr_status frames (walker *w, uint32_t depth, int64_t value, uint32_t *count) {
-  uint32_t n = 0, i, line;
-  for (i = depth; i-- > 0;) {
-    uint32_t location = w->locations[i];
-    const pyr_pproflocation *l = w->h->locations + location;
-    if (!w->known[location] && learn(w, location) != PYR_OK) return w->e->status;
-    if (!growpath(w, n + 1 + (l[1].first_line - l->first_line))) return pyr_nomemory(w->e);
-    if (w->bare[location] != UINT32_MAX) w->stack[n++] = w->bare[location];
-    for (line = l[1].first_line; line-- > l->first_line;) {
-      w->totals[line] = saturated(w->totals[line], value);
-      w->stack[n++] = w->frames[line];
-    }
-  }
-  if (depth != 0) {
-    const pyr_pproflocation *leaf = w->h->locations + w->locations[0];
-    if (leaf[1].first_line != leaf->first_line)
-      w->selfs[leaf->first_line] = saturated(w->selfs[leaf->first_line], value);
-  }
-  *count = n;
-  return PYR_OK;
-}
-
-static bool beginsat (const walker *w, uint32_t count) {
-  uint32_t i;
-  if (count < w->s->call_site_depth) return false;
-  for (i = 0; i < w->s->call_site_depth; i++) {
-    const pyr_string *s = w->b->names.strings + w->b->frames[w->stack[i]].name;
-    if (pyr_string_compare(*s, w->s->call_site[i]) != 0) return false;
-  }
-  return true;
-}
-
-static pyr_status add (walker *w, uint32_t count, int64_t value) {
-  uint32_t shared = 0, node = 0, i;
-  while (shared < count && shared < w->path_depth && w->path[shared] == w->stack[shared])
-    shared++;
-  if (shared != 0) node = w->nodes[shared - 1];
-  for (i = shared; i < count; i++) {
-    if (pyr_stacks_child(w->b, node, w->stack[i], &node, w->e) != PYR_OK)
-      return w->e->status;
-    w->path[i] = w->stack[i];
-    w->nodes[i] = node;
-  }
-  w->path_depth = count;
-  return pyr_stacks_add(w->b, node, value, w->e);
-}
-
-/* True if the sample has an id label whose lower-case value is in the set. */
-static bool hasid (const walker *w, uint32_t i, const pyr_names *wanted, uint32_t key,
-                   uint32_t other) {
-  const uint8_t *place = NULL;
+/* True if the sample has an id of that kind whose lower-case value is in the set. */
+static bool hasid (const walker *w, uint32_t i, const pyr_names *ids, pyr_labelkind kind) {
+  const uint8_t *at = NULL;
   pyr_pproflabel l;
-  while (pyr_pprof_label(w->h, i, &place, &l)) {
+  while (pyr_pprof_label(w->h, i, &at, &l)) {
     const pyr_string *v = w->h->strings + l.value;
     char text[64];
     uint32_t k;
-    if (l.value == 0 || (l.key != key && l.key != other) || l.key == 0) continue;
-    if (v->length > sizeof text) continue;
+    if (v->length == 0 || v->length > sizeof text || pyr_pprof_kind(w->h, l.key) != kind)
+      continue;
     for (k = 0; k < v->length; k++) {
       char c = v->bytes[k];
-      text[k] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+      text[k] = c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
     }
-    if (pyr_names_find(wanted, text, v->length) != UINT32_MAX) return true;
+    if (pyr_names_find(ids, text, v->length) != UINT32_MAX) return true;
   }
   return false;
 }
@@ -168,38 +145,150 @@ static bool wanted (const walker *w, uint32_t i) {
   const pyr_pprofselection *s = w->s;
   if (s->sets != NULL && !s->sets[h->sample_sets == NULL ? 0 : h->sample_sets[i]])
     return false;
-  if (s->spans != NULL && !hasid(w, i, s->spans, h->span_key[0], h->span_key[1]))
-    return false;
-  return s->traces == NULL || hasid(w, i, s->traces, h->trace_key, 0);
+  if (s->spans != NULL && !hasid(w, i, s->spans, PYR_SPAN)) return false;
+  return s->traces == NULL || hasid(w, i, s->traces, PYR_TRACE);
+}
+
+/* True if the stack begins with the functions of the call site. Asks before anything of the
+   stack is learnt, so that a profile has no frames of samples that were left out. */
+static bool atcallsite (const walker *w, const uint32_t *locations, uint32_t depth) {
+  uint32_t found = 0, k, line;
+  for (k = depth; k-- > 0 && found < w->s->call_site_depth;) {
+    const pyr_pproflocation *l = w->h->locations + locations[k];
+    for (line = l[1].first_line; line-- > l->first_line;) {
+      uint32_t function = w->h->lines[line].function;
+      char text[ADDRESS_MAX];
+      pyr_string s;
+      if (function == UINT32_MAX && w->s->named_only) continue;
+      s = function == UINT32_MAX ? addressname(l->address, text)
+                                 : w->h->strings[w->h->functions[function].name];
+      if (found == w->s->call_site_depth) break;
+      if (pyr_string_compare(s, w->s->call_site[found++]) != 0) return false;
+    }
+  }
+  return found == w->s->call_site_depth;
+}
+
+/* ---- the stack ---- */
+
+/* Values of levels are parts of the builder's checked total: no sum here overflows. */
+static void leave (walker *w, uint32_t count) {
+  while (w->level_count > count) {
+    const level *l = w->levels + --w->level_count;
+    weight *at = w->weights + l->place;
+    if (l->outermost) at->total += l->value;
+    at->open--;
+    if (w->level_count != 0) w->levels[w->level_count - 1].value += l->value;
+  }
+}
+
+static pyr_status growlevels (walker *w) {
+  uint32_t cap = w->level_cap * 2 + 64;
+  level *levels = realloc(w->levels, cap * sizeof *levels);
+  if (levels == NULL) return pyr_nomemory(w->e);
+  w->levels = levels;
+  w->level_cap = cap;
+  return PYR_OK;
+}
+
+/* Puts the frames of a location on the stack: the last line is the outermost. */
+static pyr_status enter (walker *w, uint32_t location) {
+  const pyr_pproflocation *l = w->h->locations + location;
+  uint32_t line;
+  if (!w->known[location] && learn(w, location) != PYR_OK) return w->e->status;
+  for (line = l[1].first_line; line-- > l->first_line;) {
+    uint32_t node = w->level_count == 0 ? 0 : w->levels[w->level_count - 1].node;
+    level *next;
+    if (w->frames[line] == UINT32_MAX) continue;
+    if (pyr_stacks_child(w->b, node, w->frames[line], &node, w->e) != PYR_OK)
+      return w->e->status;
+    if (w->level_count == w->level_cap && growlevels(w) != PYR_OK) return w->e->status;
+    next = w->levels + w->level_count++;
+    next->value = 0;
+    next->node = node;
+    next->place = w->places[line];
+    next->outermost = w->weights[next->place].open++ == 0;
+  }
+  return PYR_OK;
+}
+
+/* Makes 'levels' the stack of w->locations[first .. depth). */
+static pyr_status follow (walker *w, uint32_t first, uint32_t depth) {
+  const uint32_t *now = w->locations + first, *before = w->before + w->before_first;
+  uint32_t n = depth - first, m = w->before_depth - w->before_first, shared = 0;
+  uint32_t *swap = w->before;
+  while (shared < n && shared < m && now[n - 1 - shared] == before[m - 1 - shared]) shared++;
+  leave(w, w->levels_after[shared]);
+  for (; shared < n; shared++) {
+    if (enter(w, now[n - 1 - shared]) != PYR_OK) return w->e->status;
+    w->levels_after[shared + 1] = w->level_count;
+  }
+  w->before = w->locations;
+  w->before_first = first;
+  w->before_depth = depth;
+  w->locations = swap;
+  return PYR_OK;
+}
+
+static pyr_status add (walker *w, int64_t value) {
+  level *leaf;
+  if (w->level_count == 0) {
+    if (w->s->named_only) return PYR_OK;
+    w->s->count++;
+    return pyr_stacks_add(w->b, 0, value, w->e);
+  }
+  leaf = w->levels + w->level_count - 1;
+  w->s->count++;
+  if (pyr_stacks_add(w->b, leaf->node, value, w->e) != PYR_OK) return w->e->status;
+  leaf->value += value;
+  w->weights[leaf->place].self += value;
+  return PYR_OK;
 }
 
 static pyr_status walk (walker *w) {
-  uint32_t i, depth, count = 0, line;
+  const pyr_pprofselection *s = w->s;
+  uint32_t i, depth, line;
   for (i = 0; i < w->h->sample_count; i++) {
+    uint32_t first = 0;
     int64_t value;
     if (!wanted(w, i)) continue;
-    value = pyr_pprof_sample(w->h, i, w->s->type, w->locations, &depth);
-    if (value < 0 || (w->s->named_only && pyr_pprof_negative(w->h, i))) {
+    value = pyr_pprof_sample(w->h, i, s->type, w->locations, &depth);
+    if (value < 0 || (s->named_only && pyr_pprof_negative(w->h, i))) {
       w->s->negative++;
       continue;
     }
     if (value == 0) continue;
-    if (frames(w, depth, value, &count) != PYR_OK) return w->e->status;
-    if (w->s->call_site_depth != 0 && !beginsat(w, count)) continue;
-    w->s->count++;
-    if (count == 0 && w->s->named_only) continue;
-    if (add(w, count, value) != PYR_OK) return w->e->status;
+    if (s->max_depth != 0 && depth > s->max_depth) first = depth - s->max_depth;
+    if (s->call_site_depth != 0 && !atcallsite(w, w->locations + first, depth - first))
+      continue;
+    if (follow(w, first, depth) != PYR_OK || add(w, value) != PYR_OK) return w->e->status;
   }
-  for (i = 0; i < w->h->location_count; i++) {
-    if (!w->known[i]) continue;
-    for (line = w->h->locations[i].first_line; line < w->h->locations[i + 1].first_line;
-         line++)
-      if (w->totals[line] != 0 &&
-          pyr_stacks_weigh(w->b, w->frames[line], w->h->lines[line].line, w->selfs[line],
-                           w->totals[line], w->e) != PYR_OK)
-        return w->e->status;
+  leave(w, 0);
+  for (line = 0; line < w->h->line_count; line++) {
+    const weight *at = w->weights + line;
+    if (at->total != 0 && pyr_stacks_weigh(w->b, w->frames[line], w->h->lines[line].line,
+                                           at->self, at->total, w->e) != PYR_OK)
+      return w->e->status;
   }
   return PYR_OK;
+}
+
+static bool prepare (walker *w) {
+  const pyr_pprof *h = w->h;
+  uint32_t slots = 16;
+  while (slots < h->line_count * 2) slots *= 2;
+  w->place_mask = slots - 1;
+  w->place_slots = calloc(slots, sizeof *w->place_slots);
+  w->names = calloc(h->string_count + 1u, sizeof *w->names);
+  w->frames = malloc((h->line_count + 1u) * sizeof *w->frames);
+  w->places = malloc((h->line_count + 1u) * sizeof *w->places);
+  w->known = calloc(h->location_count + 1u, sizeof *w->known);
+  w->weights = calloc(h->line_count + 1u, sizeof *w->weights);
+  w->locations = malloc((h->depth + 1u) * sizeof *w->locations);
+  w->before = malloc((h->depth + 1u) * sizeof *w->before);
+  w->levels_after = calloc(h->depth + 1u, sizeof *w->levels_after);
+  return w->place_slots && w->names && w->frames && w->places && w->known && w->weights &&
+         w->locations && w->before && w->levels_after;
 }
 
 pyr_status pyr_pprof_stacks (const pyr_pprof *h, pyr_pprofselection *s, pyr_stacks *b,
@@ -212,27 +301,20 @@ pyr_status pyr_pprof_stacks (const pyr_pprof *h, pyr_pprofselection *s, pyr_stac
   w.e = e;
   e->status = PYR_OK;
   s->count = s->negative = 0;
-  w.names = calloc(h->string_count + 1u, sizeof *w.names);
-  w.frames = malloc((h->line_count + 1u) * sizeof *w.frames);
-  w.bare = malloc((h->location_count + 1u) * sizeof *w.bare);
-  w.known = calloc(h->location_count + 1u, sizeof *w.known);
-  w.selfs = calloc(h->line_count + 1u, sizeof *w.selfs);
-  w.totals = calloc(h->line_count + 1u, sizeof *w.totals);
-  w.locations = malloc((h->depth + 1u) * sizeof *w.locations);
-  if (!w.names || !w.frames || !w.bare || !w.known || !w.selfs || !w.totals ||
-      !w.locations || !growpath(&w, 64))
-    pyr_nomemory(e);
-  else
+  if (prepare(&w))
     walk(&w);
+  else
+    pyr_nomemory(e);
+  if (e->status == PYR_EDECODE) e->format = "pprof";
+  free(w.place_slots);
   free(w.names);
   free(w.frames);
-  free(w.bare);
+  free(w.places);
   free(w.known);
-  free(w.selfs);
-  free(w.totals);
+  free(w.weights);
   free(w.locations);
-  free(w.path);
-  free(w.nodes);
-  free(w.stack);
+  free(w.before);
+  free(w.levels_after);
+  free(w.levels);
   return e->status;
 }

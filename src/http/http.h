@@ -92,6 +92,7 @@ typedef struct pyr_request {
   pyr_inflater inflater;
   bool begun;     /* the first byte of the body has been looked at */
   bool inflating; /* the body is gzip */
+  size_t received; /* of the body, inflated; stays when the body has been given away */
   curl_off_t wire, expected, uploaded; /* 'expected' -1: not known */
   long status, version, connections;
   char *redirect; /* where a 3xx leads, to be shown; curl_free */

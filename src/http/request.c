@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,27 +56,27 @@ static bool begin (pyr_request *r) {
   return true;
 }
 
+static pyr_status add (pyr_request *r, const char *bytes, size_t n) {
+  if (r->inflating)
+    return pyr_inflater_add(&r->inflater, &r->body, bytes, n, r->max_bytes);
+  if (n > r->max_bytes - r->body.len) return PYR_ELIMIT;
+  pyr_buffer_add(&r->body, bytes, n);
+  return r->body.status;
+}
+
 static size_t onbody (char *bytes, size_t size, size_t n, void *data) {
   pyr_request *r = data;
+  pyr_status status;
   n *= size;
   r->active_at = pyr_http_now();
   if (!r->begun && !begin(r)) return 0;
   r->wire += (curl_off_t)n;
-  if (r->inflating) {
-    switch (pyr_inflater_add(&r->inflater, &r->body, bytes, n, r->max_bytes)) {
-    case PYR_OK:
-      return n;
-    case PYR_ELIMIT:
-      return give_up(r, PYR_HTTP_MAXBYTES);
-    case PYR_EMEMORY:
-      return give_up(r, PYR_HTTP_MEMORY);
-    default:
-      return give_up(r, PYR_HTTP_ENCODING);
-    }
-  }
-  if (n > r->max_bytes - r->body.len) return give_up(r, PYR_HTTP_MAXBYTES);
-  pyr_buffer_add(&r->body, bytes, n);
-  return r->body.status == PYR_OK ? n : give_up(r, PYR_HTTP_MEMORY);
+  status = add(r, bytes, n);
+  r->received = r->body.len;
+  if (status == PYR_OK) return n;
+  return give_up(r, status == PYR_ELIMIT    ? PYR_HTTP_MAXBYTES
+                    : status == PYR_EMEMORY ? PYR_HTTP_MEMORY
+                                            : PYR_HTTP_ENCODING);
 }
 
 static int onprogress (void *data, curl_off_t total, curl_off_t now, curl_off_t uptotal,

@@ -1,21 +1,319 @@
+#include <curl/curl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/version.h"
-#include "http/pool.h"
+#include "http/http.h"
 #include "lua/binding.h"
 
 #define POOL_T "pyroscope.http.pool"
 #define REQUEST_T "pyroscope.http.request"
-#define SMALL_ANSWER ((lua_Integer)16 << 20)
+#define GLOBAL_T "pyroscope.http.global"
 
-static int pool__gc (lua_State *L) {
-  pyr_pool *p = luaL_checkudata(L, 1, POOL_T);
-  if (p->multi != NULL) {
-    pyr_pool_close(p);
-    pyr_lua_dead(L);
+#define BODY_LIMIT ((lua_Integer)16 << 20)
+
+/*
+** User values. A pool holds the requests that are in flight (light pointer -> request), so
+** that the collector does not take what only libcurl knows. A request holds its pool, the
+** bytes that are sent, and its result once that was asked for.
+*/
+enum { POOL_REQUESTS = 1, POOL_VALUES = 1 };
+enum { REQUEST_POOL = 1, REQUEST_BODY, REQUEST_RESULT, REQUEST_VALUES = 3 };
+
+/* How each failure is told: kind, code, text with the origin, and what follows it. */
+static const struct {
+  const char *kind, *code, *text;
+  enum { NOTHING, SECONDS, CONNECTSECONDS, SILENCE, DETAIL, ELSEWHERE, BYTES } then;
+  bool retryable;
+} told[] = {
+    [PYR_HTTP_REFUSED] = {"unreachable", "refused",
+                          "cannot connect to %s: connection refused", ELSEWHERE, false},
+    [PYR_HTTP_DNS] = {"unreachable", "dns", "cannot find the address of %s", NOTHING, false},
+    [PYR_HTTP_NOROUTE] = {"unreachable", "no_route", "no network route to %s", ELSEWHERE,
+                          false},
+    [PYR_HTTP_NOSOCKET] = {"unreachable", "no_socket", "cannot open the unix socket for %s",
+                           NOTHING, false},
+    [PYR_HTTP_CONNECTTIMEOUT] = {"unreachable", "connect_timeout", "no connection to %s",
+                                 CONNECTSECONDS, true},
+    [PYR_HTTP_RESET] = {"unreachable", "reset",
+                        "%s closed the connection without an answer", NOTHING, true},
+    [PYR_HTTP_TLS] = {"unreachable", "tls", "TLS with %s failed", DETAIL, false},
+    [PYR_HTTP_PROXYDNS] = {"unreachable", "proxy", "the proxy for %s cannot be found or used",
+                           NOTHING, false},
+    [PYR_HTTP_PROXY] = {"unreachable", "proxy", "the proxy did not connect to %s", DETAIL,
+                        false},
+    [PYR_HTTP_NETWORK] = {"unreachable", "network", "the request to %s failed", DETAIL,
+                          false},
+    [PYR_HTTP_TOTAL] = {"timeout", "total", "no complete answer of %s", SECONDS, false},
+    [PYR_HTTP_SILENT] = {"timeout", "silent", "%s went silent: no byte", SILENCE, false},
+    [PYR_HTTP_MAXBYTES] = {"limit", "max_bytes", "the answer of %s is larger than", BYTES,
+                           false},
+    [PYR_HTTP_HEADERS] = {"limit", "headers",
+                          "the answer of %s has more headers than can be meant", NOTHING,
+                          false},
+    [PYR_HTTP_CUTOFF] = {"http", "cut_off", "the answer of %s was cut off", BYTES, false},
+    [PYR_HTTP_CUTRESET] = {"http", "cut_off", "the connection to %s broke", BYTES, true},
+    [PYR_HTTP_ENCODING] = {"http", "bad_encoding", NULL, NOTHING, false},
+    [PYR_HTTP_PROTOCOL] = {"http", "protocol", "%s did not answer in HTTP as it should",
+                           DETAIL, false},
+    [PYR_HTTP_CAFILE] = {"config", "ca_file", "the CA certificates for %s cannot be read",
+                         DETAIL, false},
+    [PYR_HTTP_CLIENTCERT] = {"config", "client_cert",
+                             "the client certificate for %s cannot be used", DETAIL, false},
+    [PYR_HTTP_CANCELLED] = {"cancelled", "cancelled", "cancelled", NOTHING, true},
+};
+
+static const char *const states[] = {"queued", "queued", "running",
+                                     "done",   "failed", "cancelled"};
+
+static void setinteger (lua_State *L, const char *name, lua_Integer v) {
+  lua_pushinteger(L, v);
+  lua_setfield(L, -2, name);
+}
+
+/* Scheme, host and port as they were given, without the path. */
+static void pushorigin (lua_State *L, const pyr_address *a) {
+  lua_pushlstring(L, a->show, strlen(a->show) - strlen(a->path));
+}
+
+static void pushseconds (lua_State *L, double seconds) {
+  if (seconds == floor(seconds) && seconds < 1e9)
+    lua_pushfstring(L, " within %I s", (lua_Integer)seconds);
+  else
+    lua_pushfstring(L, " within %f s", (lua_Number)seconds);
+}
+
+/* What came of the body before it ended, or how large it may be. */
+static void pushbytes (lua_State *L, const pyr_request *r) {
+  if (r->failure == PYR_HTTP_MAXBYTES)
+    lua_pushfstring(L, " %I bytes", (lua_Integer)r->max_bytes);
+  else if (r->expected > r->wire)
+    lua_pushfstring(L, " after %I of %I bytes", (lua_Integer)r->wire,
+                    (lua_Integer)r->expected);
+  else
+    lua_pushfstring(L, " after %I bytes", (lua_Integer)r->wire);
+}
+
+/* The second half of a message: one string. */
+static void pushrest (lua_State *L, const pyr_request *r) {
+  switch (told[r->failure].then) {
+  case SECONDS:
+    pushseconds(L, r->timeout);
+    return;
+  case CONNECTSECONDS:
+    pushseconds(L, r->connect_timeout);
+    return;
+  case SILENCE:
+    pushseconds(L, r->silence);
+    return;
+  case BYTES:
+    pushbytes(L, r);
+    return;
+  case ELSEWHERE: /* libcurl names the host it tried: another one is a proxy */
+    if (r->detail[0] == '\0' || strstr(r->detail, r->address.host) != NULL) break;
+    lua_pushfstring(L, " (%s)", r->detail);
+    return;
+  case DETAIL:
+    if (r->detail[0] == '\0') break;
+    lua_pushfstring(L, ": %s", r->detail);
+    return;
+  case NOTHING:
+    break;
   }
+  lua_pushliteral(L, "");
+}
+
+static void pushencoding (lua_State *L, const pyr_request *r, const char *origin) {
+  if (r->inflating)
+    lua_pushfstring(L, "the answer of %s is not the gzip that it claims to be", origin);
+  else
+    lua_pushfstring(L, "the answer of %s has a Content-Encoding that was not asked for",
+                    origin);
+}
+
+static void pushfailure (lua_State *L, const pyr_request *r) {
+  const char *origin;
+  if (r->failure == PYR_HTTP_MEMORY) luaL_error(L, "not enough memory");
+  pushorigin(L, &r->address);
+  origin = lua_tostring(L, -1);
+  if (r->failure == PYR_HTTP_ENCODING)
+    pushencoding(L, r, origin);
+  else {
+    lua_pushfstring(L, told[r->failure].text, origin);
+    pushrest(L, r);
+    lua_concat(L, 2);
+  }
+  pyr_lua_fail(L, told[r->failure].kind, lua_tostring(L, -1), told[r->failure].code, NULL);
+  lua_remove(L, -2); /* the nil */
+  lua_pushstring(L, r->address.show);
+  lua_setfield(L, -2, "url");
+  lua_pushboolean(L, told[r->failure].retryable);
+  lua_setfield(L, -2, "retryable");
+  if (r->failure == PYR_HTTP_CUTOFF || r->failure == PYR_HTTP_CUTRESET) {
+    setinteger(L, "received", (lua_Integer)r->wire);
+    if (r->expected >= 0) setinteger(L, "expected", (lua_Integer)r->expected);
+  }
+  if (r->ca != NULL && (r->failure == PYR_HTTP_TLS || r->failure == PYR_HTTP_CAFILE)) {
+    lua_pushstring(L, r->ca);
+    lua_setfield(L, -2, "ca");
+  }
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+}
+
+/* Adds one header line to the table on top; lines with the same name are joined. */
+static void addheader (lua_State *L, const char *name, size_t n, const char *value,
+                       size_t m) {
+  luaL_Buffer b;
+  char *lower = luaL_buffinitsize(L, &b, n);
+  size_t i;
+  for (i = 0; i < n; i++)
+    lower[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
+  luaL_pushresultsize(&b, n);
+  lua_pushvalue(L, -1);
+  if (lua_rawget(L, -3) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_pushlstring(L, value, m);
+  } else {
+    lua_pushliteral(L, ", ");
+    lua_pushlstring(L, value, m);
+    lua_concat(L, 3);
+  }
+  lua_rawset(L, -3);
+}
+
+static void pushheaders (lua_State *L, const pyr_buffer *head) {
+  const char *line = head->data, *end = line + head->len, *name, *value;
+  size_t n, m;
+  lua_createtable(L, 0, 8);
+  while (line != NULL && line < end) {
+    bool status = end - line > 5 && memcmp(line, "HTTP/", 5) == 0;
+    if (pyr_head_next(&line, end, &name, &n, &value, &m) && !status)
+      addheader(L, name, n, value, m);
+  }
+}
+
+static const char *versionname (long version) {
+  switch (version) {
+  case CURL_HTTP_VERSION_1_0:
+    return "1.0";
+  case CURL_HTTP_VERSION_2_0:
+    return "2";
+  case CURL_HTTP_VERSION_3:
+    return "3";
+  default:
+    return "1.1";
+  }
+}
+
+/* The body's bytes move from the request into a userdata that the core can read. */
+static void pushbody (lua_State *L, pyr_request *r) {
+  pyr_body *b = pyr_lua_new(L, PYR_BODY_T, sizeof *b, 0);
+  b->data = r->body.data;
+  b->length = r->body.len;
+  memset(&r->body, 0, sizeof r->body);
+  pyr_lua_weigh(L, b->length);
+}
+
+static void pushresponse (lua_State *L, pyr_request *r) {
+  lua_createtable(L, 0, 9);
+  setinteger(L, "status", r->status);
+  setinteger(L, "wire", (lua_Integer)r->wire);
+  setinteger(L, "connections", r->connections);
+  lua_pushnumber(L, r->ended_at - r->sent_at);
+  lua_setfield(L, -2, "elapsed");
+  lua_pushstring(L, versionname(r->version));
+  lua_setfield(L, -2, "version");
+  lua_pushstring(L, r->address.show);
+  lua_setfield(L, -2, "url");
+  if (r->redirect != NULL) {
+    lua_pushstring(L, r->redirect);
+    lua_setfield(L, -2, "redirect");
+  }
+  pushheaders(L, &r->head);
+  lua_setfield(L, -2, "headers");
+  pushbody(L, r);
+  lua_setfield(L, -2, "body");
+}
+
+static pyr_request *checkrequest (lua_State *L) {
+  return luaL_checkudata(L, 1, REQUEST_T);
+}
+
+static int request_response (lua_State *L) {
+  pyr_request *r = checkrequest(L);
+  bool done = r->state == PYR_REQUEST_DONE;
+  if (r->state < PYR_REQUEST_DONE) return luaL_error(L, "request is not finished");
+  lua_settop(L, 1);
+  if (!done) lua_pushnil(L);
+  if (lua_getiuservalue(L, 1, REQUEST_RESULT) == LUA_TNIL) {
+    lua_pop(L, 1);
+    if (done)
+      pushresponse(L, r);
+    else
+      pushfailure(L, r);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, REQUEST_RESULT);
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, REQUEST_BODY);
+  }
+  return done ? 1 : 2;
+}
+
+/* The pool need not keep a request that will not change any more. */
+static void letgo (lua_State *L, int request, const pyr_request *r) {
+  if (lua_getiuservalue(L, request, REQUEST_POOL) == LUA_TUSERDATA &&
+      lua_getiuservalue(L, -1, POOL_REQUESTS) == LUA_TTABLE) {
+    lua_pushnil(L);
+    lua_rawsetp(L, -2, r);
+  }
+}
+
+static int request_cancel (lua_State *L) {
+  pyr_request *r = checkrequest(L);
+  pyr_request_cancel(r);
+  if (r->state == PYR_REQUEST_CANCELLED) letgo(L, 1, r);
   return 0;
+}
+
+static int request__gc (lua_State *L) {
+  pyr_request *r = checkrequest(L);
+  pyr_request_free(r);
+  pyr_lua_dead(L);
+  return 0;
+}
+
+static int request__tostring (lua_State *L) {
+  pyr_request *r = checkrequest(L);
+  lua_pushfstring(L, "request (%s, %s)", states[r->state],
+                  r->address.show == NULL ? "?" : r->address.show);
+  return 1;
+}
+
+static int request__index (lua_State *L) {
+  pyr_request *r = checkrequest(L);
+  const char *name = luaL_checkstring(L, 2);
+  if (luaL_getmetafield(L, 1, "methods") == LUA_TTABLE &&
+      lua_getfield(L, -1, name) != LUA_TNIL)
+    return 1;
+  if (strcmp(name, "state") == 0)
+    lua_pushstring(L, states[r->state]);
+  else if (strcmp(name, "url") == 0)
+    lua_pushstring(L, r->address.show);
+  else if (strcmp(name, "received") == 0)
+    lua_pushinteger(L, (lua_Integer)r->received);
+  else if (strcmp(name, "wire") == 0)
+    lua_pushinteger(L, (lua_Integer)r->wire);
+  else if (strcmp(name, "sent") == 0)
+    lua_pushinteger(L, (lua_Integer)r->uploaded);
+  else if (strcmp(name, "expected") == 0 && r->expected >= 0)
+    lua_pushinteger(L, (lua_Integer)r->expected);
+  else if (strcmp(name, "elapsed") == 0)
+    lua_pushnumber(
+        L, (r->state < PYR_REQUEST_DONE ? pyr_http_now() : r->ended_at) - r->sent_at);
+  else
+    lua_pushnil(L);
+  return 1;
 }
 
 static pyr_pool *checkpool (lua_State *L) {
@@ -24,446 +322,400 @@ static pyr_pool *checkpool (lua_State *L) {
   return p;
 }
 
-static lua_Integer optinteger (lua_State *L, int arg, const char *key, lua_Integer value) {
-  if (lua_istable(L, arg)) {
-    if (lua_getfield(L, arg, key) != LUA_TNIL) value = luaL_checkinteger(L, -1);
-    lua_pop(L, 1);
-  }
-  return value;
+static int pool__gc (lua_State *L) {
+  pyr_pool *p = luaL_checkudata(L, 1, POOL_T);
+  if (p->multi == NULL) return 0;
+  pyr_pool_close(p);
+  pyr_lua_dead(L);
+  lua_pushnil(L);
+  lua_setiuservalue(L, 1, POOL_REQUESTS);
+  return 0;
 }
 
-static double optnumber (lua_State *L, int arg, const char *key, double value) {
-  if (lua_getfield(L, arg, key) != LUA_TNIL) value = luaL_checknumber(L, -1);
-  lua_pop(L, 1);
-  return value;
-}
-
-/* User value 1 keeps the requests that have not ended from being collected. */
-static int http_pool (lua_State *L) {
-  lua_Integer concurrency = optinteger(L, 1, "concurrency", 8);
-  lua_Integer connections = optinteger(L, 1, "max_host_connections", 16);
-  pyr_pool *p;
-  luaL_argcheck(L, concurrency >= 1 && concurrency <= 1024, 1, "concurrency out of range");
-  p = lua_newuserdatauv(L, sizeof *p, 1);
-  memset(p, 0, sizeof *p);
-  luaL_setmetatable(L, POOL_T);
-  lua_newtable(L);
-  lua_setiuservalue(L, -2, 1);
-  if (!pyr_pool_open(p, (unsigned)concurrency, (long)connections))
-    return luaL_error(L, "not enough memory");
-  pyr_lua_born(L);
+static int pool__tostring (lua_State *L) {
+  pyr_pool *p = luaL_checkudata(L, 1, POOL_T);
+  if (p->multi == NULL)
+    lua_pushliteral(L, "pool (closed)");
+  else
+    lua_pushfstring(L, "pool (%d running, %d queued)", (int)p->running.count,
+                    (int)p->queued.count);
   return 1;
 }
 
-/* ---- requests ---- */
-
-static pyr_request *checkrequest (lua_State *L) {
-  return luaL_checkudata(L, 1, REQUEST_T);
-}
-
-static int request__gc (lua_State *L) {
-  pyr_request *r = checkrequest(L);
-  if (r->queued != 0) {
-    pyr_request_free(r);
-    r->queued = 0;
-    pyr_lua_dead(L);
-  }
-  return 0;
-}
-
-static int request_cancel (lua_State *L) {
-  pyr_request_cancel(checkrequest(L));
-  return 0;
-}
-
-static const char *const states[] = {"queued", "running", "done", "failed", "cancelled"};
-
-static int request__index (lua_State *L) {
-  pyr_request *r = checkrequest(L);
-  const char *key = luaL_checkstring(L, 2);
-  luaL_getmetafield(L, 1, "methods");
-  if (lua_getfield(L, -1, key) != LUA_TNIL) return 1;
-  if (strcmp(key, "state") == 0)
-    lua_pushstring(L, states[r->state]);
-  else if (strcmp(key, "received") == 0)
-    lua_pushinteger(L, (lua_Integer)r->body.len);
-  else if (strcmp(key, "sent") == 0)
-    lua_pushinteger(L, (lua_Integer)r->sending.len);
-  else if (strcmp(key, "elapsed") == 0)
-    lua_pushnumber(L, pyr_clock() - r->queued);
+static int pool__index (lua_State *L) {
+  pyr_pool *p = luaL_checkudata(L, 1, POOL_T);
+  const char *name = luaL_checkstring(L, 2);
+  if (luaL_getmetafield(L, 1, "methods") == LUA_TTABLE &&
+      lua_getfield(L, -1, name) != LUA_TNIL)
+    return 1;
+  if (strcmp(name, "concurrency") == 0)
+    lua_pushinteger(L, (lua_Integer)p->concurrency);
+  else if (strcmp(name, "running") == 0)
+    lua_pushinteger(L, (lua_Integer)p->running.count);
+  else if (strcmp(name, "queued") == 0)
+    lua_pushinteger(L, (lua_Integer)p->queued.count);
   else
     lua_pushnil(L);
   return 1;
 }
 
-static int request__tostring (lua_State *L) {
-  pyr_request *r = checkrequest(L);
-  lua_pushfstring(L, "request (%s, %s)", r->url == NULL ? "?" : r->url, states[r->state]);
-  return 1;
-}
+/* -- options: the table is at 'index'; strings stay on the stack while they are used -- */
 
-/* The text option 'key', or NULL; it stays on the stack. */
-static const char *opttext (lua_State *L, const char *key) {
-  if (lua_getfield(L, 2, key) == LUA_TNIL) return NULL;
-  return luaL_checkstring(L, -1);
-}
-
-/* What messages may show of a URL: no user, no password, no query. */
-static char *shownurl (const char *url) {
-  const char *scheme = strstr(url, "://"), *host = scheme == NULL ? url : scheme + 3;
-  size_t n = strcspn(host, "?#"), slash = strcspn(host, "/?#");
-  const char *at = memchr(host, '@', slash);
-  char *shown = malloc((size_t)(host - url) + n + 1);
-  if (shown == NULL) return NULL;
-  memcpy(shown, url, (size_t)(host - url));
-  if (at != NULL) {
-    n -= (size_t)(at + 1 - host);
-    host = at + 1;
-  }
-  memcpy(shown + (scheme == NULL ? 0 : scheme + 3 - url), host, n);
-  shown[(size_t)(scheme == NULL ? 0 : scheme + 3 - url) + n] = '\0';
-  return shown;
-}
-
-static void setheaders (lua_State *L, pyr_request *r) {
-  lua_Integer i, n;
-  struct curl_slist *list = curl_slist_append(NULL, "Expect:");
-  if (list == NULL) luaL_error(L, "not enough memory");
-  r->headers = list;
-  if (lua_getfield(L, 2, "headers") == LUA_TTABLE) {
-    n = luaL_len(L, -1);
-    for (i = 1; i <= n; i++) {
-      const char *line;
-      lua_rawgeti(L, -1, i);
-      line = luaL_checkstring(L, -1);
-      if (strpbrk(line, "\r\n") != NULL) luaL_error(L, "a header holds a line end");
-      list = curl_slist_append(r->headers, line);
-      if (list == NULL) luaL_error(L, "not enough memory");
-      r->headers = list;
-      lua_pop(L, 1);
+static void checknames (lua_State *L, int index, const char *const *names) {
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    const char *const *n = names;
+    lua_pop(L, 1);
+    while (*n != NULL && (lua_type(L, -1) != LUA_TSTRING ||
+                          strcmp(*n, lua_tostring(L, -1)) != 0))
+      n++;
+    if (*n == NULL) {
+      luaL_tolstring(L, -1, NULL);
+      luaL_error(L, "unknown option '%s'", lua_tostring(L, -1));
     }
   }
-  lua_pop(L, 1);
-  curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->headers);
 }
 
-static void setbody (lua_State *L, pyr_request *r, const char *method) {
-  size_t len = 0;
-  const char *body = NULL;
-  if (lua_getfield(L, 2, "body") != LUA_TNIL) body = luaL_checklstring(L, -1, &len);
-  if (body != NULL) {
-    pyr_buffer_add(&r->sending, body, len);
-    if (r->sending.status != PYR_OK) luaL_error(L, "not enough memory");
-    curl_easy_setopt(r->easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
-    curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, r->sending.data);
-  }
-  if (strcmp(method, "HEAD") == 0)
-    curl_easy_setopt(r->easy, CURLOPT_NOBODY, 1L);
-  else if (strcmp(method, body == NULL ? "GET" : "POST") != 0)
-    curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, method);
-  lua_pop(L, 1);
+static const char *text (lua_State *L, int index, const char *name) {
+  int type = lua_getfield(L, index, name);
+  if (type == LUA_TNIL) return NULL;
+  if (type != LUA_TSTRING)
+    luaL_error(L, "option '%s' must be string, not %s", name, lua_typename(L, type));
+  if (strlen(lua_tostring(L, -1)) != lua_rawlen(L, -1))
+    luaL_error(L, "option '%s' must not hold a NUL", name);
+  return lua_tostring(L, -1);
 }
 
-static void setconnection (lua_State *L, pyr_request *r) {
-  const char *text;
-  if ((text = opttext(L, "proxy")) != NULL) curl_easy_setopt(r->easy, CURLOPT_PROXY, text);
-  if ((text = opttext(L, "unix_socket")) != NULL)
-    curl_easy_setopt(r->easy, CURLOPT_UNIX_SOCKET_PATH, text);
-  if ((text = opttext(L, "ca_file")) != NULL) {
-    curl_easy_setopt(r->easy, CURLOPT_CAINFO, text);
-    curl_easy_setopt(r->easy, CURLOPT_CAPATH, NULL);
+static double seconds (lua_State *L, int index, const char *name, double otherwise) {
+  int type = lua_getfield(L, index, name);
+  double v = type == LUA_TNIL ? otherwise : lua_tonumber(L, -1);
+  if ((type != LUA_TNIL && type != LUA_TNUMBER) || !(v > 0))
+    luaL_error(L, "option '%s' must be a number of seconds above 0", name);
+  lua_pop(L, 1);
+  return v < 1e6 ? v : 1e6;
+}
+
+static lua_Integer integer (lua_State *L, int index, const char *name,
+                            lua_Integer otherwise) {
+  int type = lua_getfield(L, index, name), good = 1;
+  lua_Integer v = type == LUA_TNIL ? otherwise : lua_tointegerx(L, -1, &good);
+  if (!good || v < 1) luaL_error(L, "option '%s' must be an integer above 0", name);
+  lua_pop(L, 1);
+  return v;
+}
+
+/* -1: not given. */
+static int boolean (lua_State *L, int index, const char *name) {
+  int type = lua_getfield(L, index, name);
+  int v = type == LUA_TNIL ? -1 : lua_toboolean(L, -1);
+  if (type != LUA_TNIL && type != LUA_TBOOLEAN)
+    luaL_error(L, "option '%s' must be boolean, not %s", name, lua_typename(L, type));
+  lua_pop(L, 1);
+  return v;
+}
+
+static const char *const send_names[] = {
+    "url",         "method",      "headers",   "body",    "username",
+    "password",    "max_bytes",   "timeout",   "silence", "connect_timeout",
+    "compress",    "follow",      "proxy",     "ca_file", "unix_socket",
+    "client_cert", "client_key",  NULL};
+
+/* A body in C could be closed while libcurl reads it, so its bytes are copied; a string is
+   only held. Leaves the string, or nil, on the stack. */
+static void takebody (lua_State *L, int index, pyr_requestoptions *o) {
+  size_t n;
+  const char *bytes;
+  if (lua_getfield(L, index, "body") == LUA_TNIL) return;
+  bytes = pyr_lua_bytes(L, lua_gettop(L), &n);
+  if (lua_type(L, -1) != LUA_TSTRING) {
+    bytes = lua_pushlstring(L, bytes, n);
+    lua_replace(L, -2);
   }
-  if ((text = opttext(L, "client_cert")) != NULL)
-    curl_easy_setopt(r->easy, CURLOPT_SSLCERT, text);
-  if ((text = opttext(L, "client_key")) != NULL)
-    curl_easy_setopt(r->easy, CURLOPT_SSLKEY, text);
-  lua_pop(L, 5);
+  o->body = bytes;
+  o->body_length = n;
+}
+
+static void takeoptions (lua_State *L, int index, pyr_requestoptions *o) {
+  int compress = boolean(L, index, "compress");
+  o->compress = compress == -1  ? PYR_COMPRESS_AUTO
+                : compress == 0 ? PYR_COMPRESS_NO
+                                : PYR_COMPRESS_YES;
+  o->follow = boolean(L, index, "follow") == 1;
+  o->max_bytes = (size_t)integer(L, index, "max_bytes", BODY_LIMIT);
+  o->timeout = seconds(L, index, "timeout", 60);
+  o->connect_timeout = seconds(L, index, "connect_timeout", 5);
+  o->silence = seconds(L, index, "silence", 30);
+  o->url = text(L, index, "url");
+  if (o->url == NULL) luaL_error(L, "option 'url' is missing");
+  o->method = text(L, index, "method");
+  o->username = text(L, index, "username");
+  o->password = text(L, index, "password");
+  o->proxy = text(L, index, "proxy");
+  o->unix_socket = text(L, index, "unix_socket");
+  o->ca_file = text(L, index, "ca_file");
+  o->client_cert = text(L, index, "client_cert");
+  o->client_key = text(L, index, "client_key");
+}
+
+/* Adds the headers of the options; pushes nil and an error when one is none. */
+static bool takeheaders (lua_State *L, int index, pyr_request *r) {
+  int type = lua_getfield(L, index, "headers");
+  lua_Integer i, n;
+  if (type == LUA_TNIL) return true;
+  if (type != LUA_TTABLE) luaL_error(L, "option 'headers' must be table");
+  n = luaL_len(L, -1);
+  for (i = 1; i <= n; i++) {
+    pyr_error e;
+    size_t length;
+    const char *line, *colon;
+    if (lua_geti(L, -1, i) != LUA_TSTRING) luaL_error(L, "header %d is no string", (int)i);
+    line = lua_tolstring(L, -1, &length);
+    if (pyr_request_header(r, line, length, &e) != PYR_OK) {
+      if (e.status == PYR_EMEMORY) luaL_error(L, "%s", e.message);
+      colon = strchr(line, ':');
+      lua_pushlstring(L, line, colon == NULL ? 0 : (size_t)(colon - line));
+      if (colon == NULL || strpbrk(lua_tostring(L, -1), "\r\n") != NULL)
+        lua_pushfstring(L, "header %d of the request: %s", (int)i, e.message);
+      else
+        lua_pushfstring(L, "header '%s': %s", lua_tostring(L, -1), e.message);
+      pyr_lua_fail(L, "config", lua_tostring(L, -1), "bad_header", NULL);
+      return false;
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return true;
+}
+
+/* An address that cannot be read may hold a password all the same: what may be one, and what
+   follows a question mark, is not repeated. */
+static int badaddress (lua_State *L, const char *url, const pyr_error *e) {
+  const char *end = url + strcspn(url, "?#"), *start = url, *p;
+  if (e->status == PYR_EMEMORY) return luaL_error(L, "%s", e->message);
+  for (p = url; p < end; p++)
+    if (*p == '@') start = p + 1;
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  for (p = start; p < end && p < start + 200; p++)
+    luaL_addchar(&b, (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
+  luaL_pushresult(&b);
+  lua_pushfstring(L, "cannot use the address '%s': %s", lua_tostring(L, -1), e->message);
+  return pyr_lua_fail(L, "config", lua_tostring(L, -1), "bad_url", NULL);
 }
 
 static int pool_send (lua_State *L) {
   pyr_pool *p = checkpool(L);
-  const char *url, *method;
+  pyr_requestoptions o;
   pyr_request *r;
-  double timeout;
-  bool compress = true;
+  pyr_error e;
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
-  r = lua_newuserdatauv(L, sizeof *r, 1);
-  memset(r, 0, sizeof *r);
-  luaL_setmetatable(L, REQUEST_T);
+  luaL_checkstack(L, 40, NULL);
+  checknames(L, 2, send_names);
+  memset(&o, 0, sizeof o);
+  r = pyr_lua_new(L, REQUEST_T, sizeof *r, REQUEST_VALUES); /* at 3 */
+  takeoptions(L, 2, &o);
+  if (!takeheaders(L, 2, r)) return 2;
   lua_pushvalue(L, 1);
-  lua_setiuservalue(L, -2, 1); /* the pool outlives its requests */
-  pyr_lua_born(L);
-  r->queued = pyr_clock();
-  r->state = PYR_CANCELLED; /* until it is in the pool */
-  r->expected = -1;
-  url = opttext(L, "url");
-  luaL_argcheck(L, url != NULL, 2, "a url is needed");
-  method = opttext(L, "method");
-  if (method == NULL) method = "GET";
-  r->url = shownurl(url);
-  r->easy = pyr_pool_easy(p, r);
-  if (r->url == NULL || r->easy == NULL) return luaL_error(L, "not enough memory");
-  r->pool = p; /* so that the handle finds its way back if anything below raises */
-  curl_easy_setopt(r->easy, CURLOPT_URL, url);
-  curl_easy_setopt(r->easy, CURLOPT_USERAGENT, "pscope/" PYR_VERSION);
-  timeout = optnumber(L, 2, "timeout", 0);
-  if (timeout > 0) r->deadline = r->queued + timeout;
-  r->silence = optnumber(L, 2, "silence", 30);
-  curl_easy_setopt(r->easy, CURLOPT_CONNECTTIMEOUT_MS,
-                   (long)(optnumber(L, 2, "connect_timeout", 5) * 1000));
-  r->max_bytes = (size_t)optinteger(L, 2, "max_bytes", SMALL_ANSWER);
-  if (lua_getfield(L, 2, "compress") != LUA_TNIL) compress = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  if (compress) curl_easy_setopt(r->easy, CURLOPT_ACCEPT_ENCODING, "gzip");
-  setheaders(L, r);
-  setbody(L, r, method);
-  setconnection(L, r);
-  lua_settop(L, 3);
-  lua_getiuservalue(L, 1, 1);
+  lua_setiuservalue(L, 3, REQUEST_POOL);
+  takebody(L, 2, &o);
+  lua_setiuservalue(L, 3, REQUEST_BODY);
+  lua_getiuservalue(L, 1, POOL_REQUESTS);
   lua_pushvalue(L, 3);
-  lua_pushboolean(L, 1);
-  lua_rawset(L, -3);
-  lua_pop(L, 1);
-  pyr_pool_add(p, r);
+  lua_rawsetp(L, -2, r);
+  if (pyr_pool_send(p, r, &o, &e) != PYR_OK) {
+    lua_pushnil(L);
+    lua_rawsetp(L, -2, r);
+    return badaddress(L, o.url, &e);
+  }
+  lua_pushvalue(L, 3);
   return 1;
 }
 
-/* ---- what came ---- */
+/* -- poll -- */
 
-typedef struct failure {
-  CURLcode code;
-  const char *kind, *word, *what;
-} failure;
+typedef struct pollset {
+  struct pollfd *fds;
+  struct curl_waitfd *waits;
+  unsigned n;
+} pollset;
 
-static const failure failures[] = {
-    {CURLE_COULDNT_CONNECT, "unreachable", "refused", "cannot connect"},
-    {CURLE_COULDNT_RESOLVE_HOST, "unreachable", "dns", "unknown host"},
-    {CURLE_COULDNT_RESOLVE_PROXY, "unreachable", "dns", "unknown proxy"},
-    {CURLE_PEER_FAILED_VERIFICATION, "unreachable", "tls", "TLS: the certificate is not trusted"},
-    {CURLE_SSL_CONNECT_ERROR, "unreachable", "tls", "TLS: no secure connection"},
-    {CURLE_SSL_CERTPROBLEM, "config", "tls", "TLS: bad client certificate"},
-    {CURLE_SSL_CACERT_BADFILE, "config", "tls", "TLS: bad CA file"},
-    {CURLE_SEND_ERROR, "unreachable", "reset", "the connection broke while sending"},
-    {CURLE_RECV_ERROR, "unreachable", "reset", "the connection broke"},
-    {CURLE_GOT_NOTHING, "unreachable", "reset", "the server closed the connection"},
-    {CURLE_PARTIAL_FILE, "http", "cut_off", "the answer was cut off"},
-    {CURLE_BAD_CONTENT_ENCODING, "http", "cut_off", "the compressed answer is damaged"},
-    {CURLE_UNSUPPORTED_PROTOCOL, "config", "url", "only http and https are spoken"},
-    {CURLE_URL_MALFORMAT, "config", "url", "malformed URL"},
-    {CURLE_WEIRD_SERVER_REPLY, "http", "not_http", "the answer is not HTTP"},
-    {CURLE_HTTP2, "http", "http2", "HTTP/2 error"},
-    {CURLE_HTTP2_STREAM, "http", "http2", "HTTP/2 error"},
-};
-
-static void setfield (lua_State *L, const char *key, const char *value) {
-  if (value == NULL) return;
-  lua_pushstring(L, value);
-  lua_setfield(L, -2, key);
+/* Turns { [fd] = "rw" } into what poll and libcurl want, in memory that Lua frees. */
+static void takefds (lua_State *L, int index, pollset *set) {
+  size_t n = 0;
+  memset(set, 0, sizeof *set);
+  if (lua_isnoneornil(L, index)) return;
+  luaL_checktype(L, index, LUA_TTABLE);
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+    n++;
+  if (n > 1024) luaL_argerror(L, index, "too many descriptors");
+  if (n == 0) return;
+  set->waits = lua_newuserdatauv(L, n * sizeof *set->waits, 0);
+  set->fds = lua_newuserdatauv(L, n * sizeof *set->fds, 0);
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+    struct pollfd *fd = &set->fds[set->n];
+    struct curl_waitfd *wait = &set->waits[set->n++];
+    const char *events = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    bool in = strchr(events, 'r') != NULL, out = strchr(events, 'w') != NULL;
+    if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) < 0 ||
+        lua_tointeger(L, -2) > 1 << 30 || (!in && !out))
+      luaL_argerror(L, index, "must be descriptor = \"r\", \"w\" or \"rw\"");
+    fd->fd = wait->fd = (int)lua_tointeger(L, -2);
+    fd->events = (short)((in ? POLLIN : 0) | (out ? POLLOUT : 0));
+    wait->events = (short)((in ? CURL_WAIT_POLLIN : 0) | (out ? CURL_WAIT_POLLOUT : 0));
+    fd->revents = wait->revents = 0;
+  }
 }
 
-/* nil and an error with kind, code, url and what libcurl said; libcurl's texts name hosts,
-   ports and files, never headers or credentials. */
-static int fail (lua_State *L, const pyr_request *r, const char *kind, const char *word,
-                 const char *what, const char *detail) {
-  if (detail != NULL && detail[0] != '\0')
-    lua_pushfstring(L, "%s: %s: %s", r->url, what, detail);
-  else
-    lua_pushfstring(L, "%s: %s", r->url, what);
-  pyr_lua_fail(L, kind, lua_tostring(L, -1), word, NULL);
-  setfield(L, "url", r->url);
-  lua_pushboolean(L, strcmp(kind, "unreachable") == 0 || strcmp(kind, "timeout") == 0);
-  lua_setfield(L, -2, "retryable");
-  if (r->status != 0) {
-    lua_pushinteger(L, r->status);
-    lua_setfield(L, -2, "status");
-  }
-  return 2;
-}
-
-static int failrequest (lua_State *L, const pyr_request *r) {
-  char text[160];
-  size_t i;
-  if (r->too_large) {
-    lua_pushfstring(L, "the answer is larger than %I bytes", (lua_Integer)r->max_bytes);
-    fail(L, r, "limit", "too_large", lua_tostring(L, -1), NULL);
-    setfield(L, "hint",
-             "ask for less (a shorter window, a narrower selector, fewer nodes) or raise max_bytes");
-    return 2;
-  }
-  if (r->body.status == PYR_EMEMORY) return luaL_error(L, "not enough memory");
-  if (r->code == CURLE_OPERATION_TIMEDOUT) {
-    double spent = pyr_clock() - r->queued;
-    if (r->silent) {
-      snprintf(text, sizeof text, "no byte for %.3g s", r->silence);
-      return fail(L, r, "timeout", "silent", text, NULL);
-    }
-    if (r->deadline == 0 || pyr_clock() < r->deadline || (!r->connected && r->status == 0 && r->head.len == 0 && strstr(r->message, "onnect") != NULL))
-      return fail(L, r, "unreachable", "connect_timeout", "no connection in time", NULL);
-    snprintf(text, sizeof text, "no complete answer in %.3g s", spent);
-    return fail(L, r, "timeout", "deadline", text, NULL);
-  }
-  if (r->code == CURLE_PARTIAL_FILE || r->code == CURLE_BAD_CONTENT_ENCODING ||
-      (r->code == CURLE_RECV_ERROR && r->status != 0)) {
-    if (r->expected >= 0 && r->plain)
-      snprintf(text, sizeof text, "the answer was cut off after %zu of %lld bytes",
-               r->body.len, r->expected);
-    else
-      snprintf(text, sizeof text, "the answer was cut off after %zu bytes", r->body.len);
-    return fail(L, r, "http", "cut_off", text, NULL);
-  }
-  for (i = 0; i < sizeof failures / sizeof *failures; i++)
-    if (failures[i].code == r->code)
-      return fail(L, r, failures[i].kind, failures[i].word, failures[i].what, r->message);
-  return fail(L, r, "unreachable", "transport",
-              r->message[0] != '\0' ? r->message : curl_easy_strerror(r->code), NULL);
-}
-
-/* "Name: value" lines to a table; repeated names are joined. */
-static void pushheaders (lua_State *L, const pyr_buffer *head) {
-  const char *p = head->data, *end = head->data + head->len;
+static void pushready (lua_State *L, const pollset *set) {
+  unsigned i;
   lua_newtable(L);
-  while (p != NULL && p < end) {
-    const char *stop = memchr(p, '\n', (size_t)(end - p)), *colon, *value, *last;
-    if (stop == NULL) stop = end;
-    colon = memchr(p, ':', (size_t)(stop - p));
-    if (colon != NULL) {
-      luaL_Buffer name;
-      const char *c;
-      luaL_buffinit(L, &name);
-      for (c = p; c < colon; c++)
-        luaL_addchar(&name, (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c));
-      luaL_pushresult(&name);
-      for (value = colon + 1; value < stop && (*value == ' ' || *value == '\t');) value++;
-      for (last = stop; last > value && (last[-1] == '\r' || last[-1] == ' ');) last--;
-      lua_pushvalue(L, -1);
-      if (lua_rawget(L, -3) == LUA_TSTRING) {
-        lua_pushliteral(L, ", ");
-        lua_pushlstring(L, value, (size_t)(last - value));
-        lua_concat(L, 3);
-      } else {
-        lua_pop(L, 1);
-        lua_pushlstring(L, value, (size_t)(last - value));
-      }
-      lua_rawset(L, -3);
-    }
-    p = stop + 1;
+  for (i = 0; i < set->n; i++) {
+    const struct pollfd *fd = &set->fds[i];
+    bool gone = (fd->revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+    bool in = (fd->events & POLLIN) != 0 && (gone || (fd->revents & POLLIN) != 0);
+    bool out = (fd->events & POLLOUT) != 0 && (gone || (fd->revents & POLLOUT) != 0);
+    if (!in && !out) continue;
+    lua_pushstring(L, in && out ? "rw" : in ? "r" : "w");
+    lua_rawseti(L, -2, fd->fd);
   }
 }
-
-static int request_response (lua_State *L) {
-  pyr_request *r = checkrequest(L);
-  pyr_body *body;
-  if (r->state == PYR_QUEUED || r->state == PYR_RUNNING)
-    return luaL_error(L, "the request has not ended");
-  if (r->state == PYR_CANCELLED) return fail(L, r, "cancelled", NULL, "cancelled", NULL);
-  if (r->state == PYR_FAILED) return failrequest(L, r);
-  lua_createtable(L, 0, 5);
-  lua_pushinteger(L, r->status);
-  lua_setfield(L, -2, "status");
-  setfield(L, "url", r->url);
-  pushheaders(L, &r->head);
-  if (lua_getfield(L, -1, "location") == LUA_TSTRING && r->status >= 300 && r->status < 400) {
-    char *shown = shownurl(lua_tostring(L, -1));
-    lua_pushstring(L, shown == NULL ? "" : shown);
-    lua_setfield(L, -4, "redirect");
-    free(shown);
-  }
-  lua_pop(L, 1);
-  lua_setfield(L, -2, "headers");
-  body = lua_newuserdatauv(L, sizeof *body, 0);
-  memset(body, 0, sizeof *body);
-  luaL_setmetatable(L, PYR_BODY_T);
-  if (r->body.data == NULL) pyr_buffer_add(&r->body, "", 0);
-  if (r->body.data == NULL) return luaL_error(L, "not enough memory");
-  body->data = r->body.data;
-  body->length = r->body.len;
-  memset(&r->body, 0, sizeof r->body);
-  pyr_lua_born(L);
-  pyr_lua_weigh(L, body->length);
-  lua_setfield(L, -2, "body");
-  return 1;
-}
-
-/* ---- waiting ---- */
 
 static int pool_poll (lua_State *L) {
   pyr_pool *p = checkpool(L);
-  double timeout = luaL_checknumber(L, 2);
-  struct curl_waitfd *fds = NULL;
-  lua_Integer count = 0, i, n = 0;
+  lua_Number wait = luaL_optnumber(L, 2, -1);
+  pollset set;
+  pyr_request *r;
+  pyr_error e;
+  lua_Integer i;
+  luaL_argcheck(L, lua_isnoneornil(L, 2) || wait >= 0, 2, "must not be negative");
   lua_settop(L, 3);
-  if (!lua_isnil(L, 3)) {
-    luaL_checktype(L, 3, LUA_TTABLE);
-    count = luaL_len(L, 3);
-    fds = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *fds, 0);
-    for (i = 0; i < count; i++) {
-      lua_rawgeti(L, 3, i + 1);
-      fds[i].fd = (curl_socket_t)luaL_checkinteger(L, -1);
-      fds[i].events = CURL_WAIT_POLLIN;
-      fds[i].revents = 0;
-      lua_pop(L, 1);
-    }
-  }
-  pyr_pool_poll(p, timeout, fds, (unsigned)count);
-  lua_newtable(L); /* ended */
-  lua_getiuservalue(L, 1, 1);
-  lua_pushnil(L);
-  while (lua_next(L, -2) != 0) {
-    pyr_request *r;
-    lua_pop(L, 1);
-    r = lua_touserdata(L, -1);
-    if (r->state == PYR_QUEUED || r->state == PYR_RUNNING) continue;
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -4, ++n);
-  }
-  for (i = 1; i <= n; i++) {
-    lua_rawgeti(L, -2, i);
-    lua_pushnil(L);
-    lua_rawset(L, -3);
-  }
-  lua_pop(L, 1);
+  takefds(L, 3, &set);
+  if (pyr_pool_poll(p, wait, set.fds, set.waits, set.n, &e) != PYR_OK)
+    return luaL_error(L, "%s", e.message);
+  lua_getiuservalue(L, 1, POOL_REQUESTS);
   lua_newtable(L);
-  for (i = 0, n = 0; i < count; i++)
-    if (fds[i].revents != 0) {
-      lua_pushinteger(L, fds[i].fd);
-      lua_rawseti(L, -2, ++n);
-    }
+  for (i = 1; (r = pyr_pool_finished(p)) != NULL; i++) {
+    lua_rawgetp(L, -2, r);
+    lua_rawseti(L, -2, i);
+    lua_pushnil(L);
+    lua_rawsetp(L, -3, r);
+  }
+  pushready(L, &set);
   return 2;
 }
 
-static int http_version (lua_State *L) {
-  lua_pushstring(L, curl_version());
+static int http_pool (lua_State *L) {
+  static const char *const names[] = {"concurrency", "max_host_connections", NULL};
+  lua_Integer concurrency = 8, connections = 16;
+  pyr_error e;
+  pyr_pool *p;
+  if (!lua_isnoneornil(L, 1)) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    checknames(L, 1, names);
+    concurrency = integer(L, 1, "concurrency", concurrency);
+    connections = integer(L, 1, "max_host_connections", connections);
+  }
+  luaL_argcheck(L, concurrency <= 1000 && connections <= 1000, 1, "1000 at most");
+  p = pyr_lua_new(L, POOL_T, sizeof *p, POOL_VALUES);
+  lua_newtable(L);
+  lua_setiuservalue(L, -2, POOL_REQUESTS);
+  if (pyr_pool_init(p, (unsigned)concurrency, (long)connections, &e) != PYR_OK)
+    return luaL_error(L, "%s", e.message);
   return 1;
 }
 
-static const luaL_Reg pool_meta[] = {{"__gc", pool__gc}, {"__close", pool__gc}, {NULL, NULL}};
+static void setstring (lua_State *L, const char *name, const char *value) {
+  if (value == NULL) return;
+  lua_pushstring(L, value);
+  lua_setfield(L, -2, name);
+}
+
+/* The address lives in a userdata while Lua may raise. */
+static int address__gc (lua_State *L) {
+  pyr_address_free(lua_touserdata(L, 1));
+  return 0;
+}
+
+static int http_address (lua_State *L) {
+  const char *url = luaL_checkstring(L, 1);
+  pyr_address *a = lua_newuserdatauv(L, sizeof *a, 0);
+  pyr_error e;
+  memset(a, 0, sizeof *a);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, address__gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  if (pyr_address_parse(a, url, &e) != PYR_OK) return badaddress(L, url, &e);
+  lua_createtable(L, 0, 10);
+  setstring(L, "scheme", a->scheme);
+  setstring(L, "host", a->host);
+  setinteger(L, "port", (lua_Integer)strtol(a->port, NULL, 10));
+  setstring(L, "path", a->path);
+  setstring(L, "query", a->query);
+  setstring(L, "username", a->user);
+  setstring(L, "password", a->password);
+  setstring(L, "url", a->send);
+  setstring(L, "show", a->show);
+  lua_pushboolean(L, a->loopback);
+  lua_setfield(L, -2, "loopback");
+  return 1;
+}
+
+static int http_now (lua_State *L) {
+  lua_pushnumber(L, pyr_http_now());
+  return 1;
+}
+
+/* libcurl counts who needs its global state; this state's share ends with it. */
+static int global__gc (lua_State *L) {
+  (void)L;
+  curl_global_cleanup();
+  return 0;
+}
+
+static const luaL_Reg pool_meta[] = {{"__gc", pool__gc},
+                                     {"__close", pool__gc},
+                                     {"__index", pool__index},
+                                     {"__tostring", pool__tostring},
+                                     {NULL, NULL}};
+
 static const luaL_Reg pool_methods[] = {
     {"send", pool_send}, {"poll", pool_poll}, {"close", pool__gc}, {NULL, NULL}};
+
 static const luaL_Reg request_meta[] = {{"__gc", request__gc},
-                                        {"__close", request__gc},
                                         {"__index", request__index},
                                         {"__tostring", request__tostring},
                                         {NULL, NULL}};
+
 static const luaL_Reg request_methods[] = {
     {"response", request_response}, {"cancel", request_cancel}, {NULL, NULL}};
+
 static const luaL_Reg functions[] = {
-    {"pool", http_pool}, {"version", http_version}, {NULL, NULL}};
+    {"pool", http_pool}, {"address", http_address}, {"now", http_now}, {NULL, NULL}};
 
 #pragma GCC visibility push(default)
 int luaopen_pyroscope_http (lua_State *L);
 #pragma GCC visibility pop
 
 int luaopen_pyroscope_http (lua_State *L) {
+  /* the core registers bodies and errors */
   lua_getglobal(L, "require");
-  lua_pushliteral(L, "pyroscope.core"); /* bodies and errors are its types */
+  lua_pushliteral(L, "pyroscope.core");
   lua_call(L, 1, 0);
+  lua_newuserdatauv(L, 0, 0);
   if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
     return luaL_error(L, "libcurl cannot be initialised");
+  luaL_newmetatable(L, GLOBAL_T);
+  lua_pushcfunction(L, global__gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_setfield(L, LUA_REGISTRYINDEX, GLOBAL_T ".share");
   pyr_lua_type(L, POOL_T, pool_meta, pool_methods);
   pyr_lua_type(L, REQUEST_T, request_meta, request_methods);
   lua_pop(L, 2);
   luaL_newlib(L, functions);
+  lua_pushstring(L, curl_version_info(CURLVERSION_NOW)->version);
+  lua_setfield(L, -2, "version");
   return 1;
 }

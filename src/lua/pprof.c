@@ -201,6 +201,97 @@ static int pprof_total (lua_State *L) {
   return 2;
 }
 
+typedef struct total {
+  int64_t value;
+  lua_Integer samples;
+} total;
+
+/* One pass for all sets: asking for each of them would walk over the samples as often. */
+static int pprof_totals (lua_State *L) {
+  pyr_pprof *h = checkpprof(L, 1);
+  uint32_t type = checktype(L, 2, h), i, depth;
+  total *totals = lua_newuserdatauv(L, (h->set_count + 1) * sizeof *totals, 0);
+  memset(totals, 0, (h->set_count + 1) * sizeof *totals);
+  for (i = 0; i < h->sample_count; i++) {
+    total *t = &totals[h->sample_sets == NULL ? 0 : h->sample_sets[i]];
+    int64_t value = pyr_pprof_sample(h, i, type, NULL, &depth);
+    if (value == 0) continue;
+    t->samples++;
+    if (__builtin_add_overflow(t->value, value, &t->value))
+      return pyr_lua_fail(L, "limit", "the sum of all values exceeds 64 bits", "overflow",
+                          NULL);
+  }
+  lua_createtable(L, (int)h->set_count, 0);
+  for (i = 0; i < h->set_count; i++) {
+    lua_createtable(L, 0, 2);
+    lua_pushinteger(L, totals[i].value);
+    lua_setfield(L, -2, "value");
+    lua_pushinteger(L, totals[i].samples);
+    lua_setfield(L, -2, "samples");
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+/* Adds 'value' to the row of a span; 'rows' is an array that is indexed by 'known' too. */
+static void addspan (lua_State *L, const pyr_pprof *h, uint32_t set, uint32_t span,
+                     uint32_t trace, int64_t value, int rows, int known) {
+  uint32_t key[3] = {set, span, trace};
+  lua_pushlstring(L, (const char *)key, sizeof key);
+  lua_pushvalue(L, -1);
+  if (lua_rawget(L, known) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 4);
+    lua_pushinteger(L, (lua_Integer)set + 1);
+    lua_setfield(L, -2, "set");
+    pushstring(L, h, span);
+    lua_setfield(L, -2, "span_id");
+    pushstring(L, h, trace);
+    lua_setfield(L, -2, "trace_id");
+    lua_pushinteger(L, 0);
+    lua_setfield(L, -2, "value");
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, rows, (lua_Integer)lua_rawlen(L, rows) + 1);
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, known);
+  }
+  lua_getfield(L, -1, "value");
+  value = (int64_t)((uint64_t)value + (uint64_t)lua_tointeger(L, -1));
+  lua_pop(L, 1);
+  lua_pushinteger(L, value);
+  lua_setfield(L, -2, "value");
+  lua_pop(L, 2);
+}
+
+static int pprof_spans (lua_State *L) {
+  pyr_pprof *h = checkpprof(L, 1);
+  uint32_t type = checktype(L, 2, h), i, depth;
+  int rows, known;
+  lua_settop(L, 2);
+  lua_newtable(L);
+  rows = lua_gettop(L);
+  lua_newtable(L);
+  known = lua_gettop(L);
+  for (i = 0; i < h->sample_count; i++) {
+    const uint8_t *place = NULL;
+    pyr_pproflabel l;
+    uint32_t span = 0, trace = 0;
+    int64_t value = pyr_pprof_sample(h, i, type, NULL, &depth);
+    while (value != 0 && pyr_pprof_label(h, i, &place, &l)) {
+      pyr_labelkind kind = pyr_pprof_kind(h, l.key);
+      if (l.value == 0) continue;
+      if (kind == PYR_SPAN) span = l.value;
+      if (kind == PYR_TRACE) trace = l.value;
+    }
+    if (span == 0) continue;
+    addspan(L, h, h->sample_sets == NULL ? 0 : h->sample_sets[i], span, trace, value, rows,
+            known);
+  }
+  lua_pop(L, 1);
+  return 1;
+}
+
 static int pprof_bytes (lua_State *L) {
   pyr_pprof *h = checkpprof(L, 1);
   lua_pushlstring(L, h->bytes == NULL ? "" : h->bytes, h->length);
@@ -387,7 +478,8 @@ static const luaL_Reg metamethods[] = {{"__gc", pprof__gc},
 
 static const luaL_Reg methods[] = {
     {"types", pprof_types}, {"sets", pprof_sets},   {"tags", pprof_tags}, {"ids", pprof_ids},
-    {"total", pprof_total}, {"bytes", pprof_bytes}, {"close", pprof__gc}, {NULL, NULL}};
+    {"total", pprof_total}, {"totals", pprof_totals}, {"spans", pprof_spans},
+    {"bytes", pprof_bytes}, {"close", pprof__gc},     {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
     {"pprof", core_pprof}, {"collect", core_collect}, {NULL, NULL}};

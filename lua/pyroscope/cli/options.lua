@@ -283,7 +283,8 @@ local sizes = { [""] = 1, b = 1, k = 1024, kb = 1000, kib = 1024, m = 1 << 20, m
 function checks.size(value, flag)
   local n, unit = value:match "^(%d+)(%a*)$"
   local factor = unit and sizes[unit:lower()]
-  if not factor or not integer(n, 1) then return bad(flag, value, "a number of bytes (8000, 64k)") end
+  if not factor or not integer(n, 1) then return bad(flag, value, "a number of bytes (8000, "
+    .. "64k)") end
   return integer(n, 1) * factor
 end
 
@@ -412,7 +413,12 @@ local function checked(command, index, parsed)
     if type(value) == "table" then
       for i, item in ipairs(value) do value[i] = restore(item) end
     end
-    values[argument.name] = restore(value)
+    value = restore(value)
+    if argument.choices and value ~= nil and command.name ~= "config" then
+      local result, err = checks.choice(value, { argument.name:upper(), choices = argument.choices })
+      if not result then return nil, err end
+    end
+    values[argument.name] = value
   end
   return values
 end

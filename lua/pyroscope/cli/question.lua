@@ -102,7 +102,8 @@ function question.filter(profile, options)
   if filtered.sum == 0 then
     return nil, errors.new { kind = "no_data", code = "filtered",
       message = "no stack is left after " .. question.patterns(options),
-      hint = "patterns are RE2 and look at function names (and files where known); try a wider one" }
+      hint = "patterns are RE2 and look at function names (and files where known); try a "
+        .. "wider one" }
   end
   local share = options.relative_percentages and 1 or filtered.sum / profile.sum
   return filtered, share

@@ -69,56 +69,30 @@ end
 
 -- The default target ----------------------------------------------------------------------
 
-local function state_file()
-  local folder = os.getenv "XDG_STATE_HOME"
-  if not folder or folder:sub(1, 1) ~= "/" then
-    local home = require "pyroscope.system".home()
-    if not home then return nil end
-    folder = home .. "/.local/state"
-  end
-  return folder .. "/pyroscope/target", folder .. "/pyroscope"
-end
-
---- The target that `pscope use` stored.
----@return string?
+--- The target that `pscope use` stored, else the project file's.
+---@return string? text
+---@return string? origin
 function target.default()
-  local path = state_file()
-  local file = path and io.open(path, "r")
-  if not file then return nil end
-  local text = file:read "l"
-  file:close()
-  return text and text ~= "" and text or nil
+  local config = require "pyroscope.config"
+  local used, path = config.used()
+  if used then return used, "pscope use (" .. config.short(path) .. ")" end
+  local project = config.project()
+  if not project then return nil end
+  local text = project.target
+  if not text and project.deployment then
+    text = project.deployment .. "/" .. (project.service or "")
+  end
+  return text or project.service, config.short(project.path)
 end
 
 --- Stores the default target; nil forgets it.
 ---@return true? ok
 ---@return pyroscope.error? err
 function target.store(text)
-  local system = require "pyroscope.system"
-  local path, folder = state_file()
-  if not path then
-    return nil, errors.new { kind = "io", message = "no place for the default target: HOME is not set" }
-  end
-  if not text then
-    if system.stat(path) then return system.remove(path) end
-    return true
-  end
-  local ok, err = system.mkdir(folder)
-  if not ok then return nil, err end
-  return system.write_file(path, text .. "\n", { force = true })
+  return require "pyroscope.config".use(text)
 end
 
 -- Sources -----------------------------------------------------------------------------------
-
--- A path as the system takes it.
-local function expand(path)
-  local rest = path:match "^~(.*)$"
-  if rest and (rest == "" or rest:sub(1, 1) == "/") then
-    local home = require "pyroscope.system".home()
-    if home then return home .. rest end
-  end
-  return path
-end
 
 local connection_flags = { "tenant", "token_file", "concurrency" }
 
@@ -146,7 +120,7 @@ function target.open(run, name)
   if name == "-" then
     source, err = target.standard_input(run)
   elseif name and target.is_path(name) and not run:knows(name:match "^([^/]+)/$" or "") then
-    source, err = require "pyroscope".open(expand(name))
+    source, err = require "pyroscope".open(require "pyroscope.config".expand(name))
   elseif name and target.is_url(name) and name:find("/debug/pprof/", 1, true) then
     source, err = require "pyroscope.cli.fetch".profile(run, name, connection(run))
   else
@@ -187,10 +161,9 @@ function target.find(run, text)
   local found, err
   local known = function(name) return run:knows(name) end
   if not text and not options.source then
-    text = target.default()
-    if text then
-      run:say(("target %s (from `pscope use`)"):format(text))
-    end
+    local origin
+    text, origin = target.default()
+    if text then run:detail(("target %s from %s"):format(text, origin)) end
   end
   if text then
     found, err = target.parse(text, { source = options.source, known = known })

@@ -35,10 +35,13 @@ local command = {
     "pscope diff prod/checkout --before version=2.40.3 --after version=2.41.0",
     "pscope diff base.pb.gz head.pb.gz -o md --fail-over 5%" },
   notes = "A is before, B is after. A side is label=value, a window -2h..-1h, or both as "
-    .. "label=value@-2h..-1h. A TARGET alone is compared with the same window yesterday. Values are "
+    .. "label=value@-2h..-1h. A TARGET alone is compared with the same window yesterday. "
+    .. "Values are "
     .. "rates: per second for flows, per profile for stocks; --mode share compares parts of each "
-    .. "side's total. Rows and rest add up to the change. --fail-over P exits with 10 when the total "
-    .. "grew by more than P (with --mode share: when a function's share grew by more than P points); "
+    .. "side's total. Rows and rest add up to the change. --fail-over P exits with 10 when "
+    .. "the total "
+    .. "grew by more than P (with --mode share: when a function's share grew by more than P "
+    .. "points); "
     .. "--per-request A,B divides the sides by numbers of requests.",
 }
 

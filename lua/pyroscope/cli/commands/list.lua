@@ -19,8 +19,10 @@ local command = {
     { name = "total_share", kind = "number" }, { name = "source", kind = "text" },
   },
   examples = { "pscope list checkout.PlaceOrder prod/checkout", "pscope list score.go ./incident" },
-  notes = "A FILE is a path or its end as the profile has it; a FUNC is a name, else an RE2 pattern "
-    .. "(-n 5 functions at most). Lines are exact: one pprof request. The text is shown where the file is "
+  notes = "A FILE is a path or its end as the profile has it; a FUNC is a name, else an RE2 "
+    .. "pattern "
+    .. "(-n 5 functions at most). Lines are exact: one pprof request. The text is shown where "
+    .. "the file is "
     .. "found here by its path, or by a path that ends like it; never by its base name alone.",
 }
 
@@ -176,7 +178,8 @@ function command.run(run, options)
     if #parts == 0 then
       return nil, errors.new { kind = "no_data", code = "lines",
         message = ("this profile has no source lines of '%s'"):format(options.what),
-        hint = "lines need pprof with files and line numbers; pscope peek shows callers and callees" }
+        hint = "lines need pprof with files and line numbers; pscope peek shows callers and "
+          .. "callees" }
     end
   end
   local document = self:document "list"
@@ -205,7 +208,8 @@ function command.run(run, options)
   document.hints = function()
     for _, part in ipairs(parts) do
       if not part.texts then
-        return { "source files are looked for below the current folder; --source-dir DIR names another" }
+        return { "source files are looked for below the current folder; --source-dir DIR "
+          .. "names another" }
       end
     end
     return {}

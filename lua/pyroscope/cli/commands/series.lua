@@ -18,10 +18,13 @@ local command = {
     { name = "profiles", kind = "integer" }, { name = "cores", kind = "number" },
     { name = "points", kind = "points" },
   },
-  examples = { "pscope series prod/checkout", "pscope series prod/checkout --group-by pod --step 1m",
+  examples = { "pscope series prod/checkout", "pscope series prod/checkout --group-by pod "
+    .. "--step 1m",
     "pscope series prod/ --group-by service_name --top" },
-  notes = "A point covers [time, time + step). --top ranks the groups by their value over the window; "
-    .. "-n (default 10) says how many groups are shown. CSV has a line a point: time (UTC), labels, "
+  notes = "A point covers [time, time + step). --top ranks the groups by their value over the "
+    .. "window; "
+    .. "-n (default 10) says how many groups are shown. CSV has a line a point: time (UTC), "
+    .. "labels, "
     .. "value.",
 }
 

@@ -19,7 +19,8 @@ local command = {
     { name = "version", kind = "text" }, { name = "versions", kind = "list" },
     { name = "types", kind = "list", get = function(row) return row.type_ids end },
   },
-  examples = { "pscope services prod", "pscope services ./incident", "pscope services prod -o names" },
+  examples = { "pscope services prod", "pscope services ./incident", "pscope services prod -o "
+    .. "names" },
   notes = "The sparkline covers twice the window, so that a step just before it is seen; all rows "
     .. "share one scale. Printed cores and the rest add up to the header's.",
 }

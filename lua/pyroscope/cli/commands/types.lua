@@ -19,9 +19,12 @@ local command = {
     { name = "class", kind = "text" }, { name = "kind", kind = "text" },
     { name = "word", kind = "text" },
   },
-  examples = { "pscope types prod", "pscope types prod/checkout", "pscope types ./incident -o names" },
-  notes = "A flow may be summed over time (CPU time, allocated bytes); a stock is a snapshot and is "
-    .. "shown as the mean per profile. WORD is what --type takes. Not every service has every type.",
+  examples = { "pscope types prod", "pscope types prod/checkout", "pscope types ./incident -o "
+    .. "names" },
+  notes = "A flow may be summed over time (CPU time, allocated bytes); a stock is a snapshot "
+    .. "and is "
+    .. "shown as the mean per profile. WORD is what --type takes. Not every service has every "
+    .. "type.",
 }
 
 -- What --type takes for an id; nil where only the id does.

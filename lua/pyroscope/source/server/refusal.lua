@@ -197,8 +197,8 @@ local function words_of(body, content_type)
   return nil, "other"
 end
 
-local ADDRESS = "is the address right? It is that of the server, without /ui and without a method;\n"
-  .. "behind a proxy with a path prefix it ends with the prefix"
+local ADDRESS = "is the address right? It is that of the server, without /ui and without a "
+  .. "method;\nbehind a proxy with a path prefix it ends with the prefix"
 
 -- By status, where no Connect code says it better.
 local function from_status(status, headers, body, context)

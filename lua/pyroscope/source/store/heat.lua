@@ -46,9 +46,11 @@ function heat.spans(store, hit)
   if not handle.pprof then return rows end
   for _, set in ipairs(hit.sets or hit.entry.meta.present) do wanted[set] = true end
   for _, span in ipairs(handle.pprof:spans(hit.type)) do
-    if wanted[span.set] and span.value ~= 0 then
-      rows[#rows + 1] = { time_ms = hit.entry.time_ms, value = span.value,
-        span_id = span.span_id, trace_id = span.trace_id ~= "" and span.trace_id or nil,
+    -- Ids of another shape are none; a server drops them when it takes the profile in.
+    local id = #span.span_id == 16 and span.span_id:match "^%x+$"
+    if id and wanted[span.set] and span.value ~= 0 then
+      rows[#rows + 1] = { time_ms = hit.entry.time_ms, value = span.value, span_id = id:lower(),
+        trace_id = #span.trace_id == 32 and span.trace_id:lower() or nil,
         labels = files.series(hit.entry, hit.type, span.set) }
     end
   end

@@ -1,0 +1,31 @@
+--- `pscope help`: a command in full, or a topic.
+
+local check = require "pyroscope.check"
+local errors = require "pyroscope.errors"
+
+local command = {
+  name = "help",
+  summary = "Help on a command or a topic",
+  arguments = { { name = "topic", optional = true, complete = "topics" } },
+  flags = {},
+  examples = { "pscope help top", "pscope help selectors" },
+}
+
+function command.run(run, options)
+  local word = options.topic
+  local help = require "pyroscope.cli.help"
+  if not word then return run:write(help.first()) end
+  local topics = require "pyroscope.cli.topics"
+  if topics.text[word] then return run:write(topics.of(word)) end
+  local index = require "pyroscope.cli.index"
+  local found = index.load(word)
+  if found then return run:write(help.command(found, true)) end
+  local known = index.names()
+  for _, name in ipairs(topics.names()) do known[#known + 1] = name end
+  local near = check.suggestion(word, known)
+  return nil, errors.new { kind = "usage",
+    message = ("there is no command or topic '%s'%s"):format(word, near ~= "" and " " .. near or ""),
+    hint = "topics: " .. table.concat(topics.names(), ", ") }
+end
+
+return command

@@ -1,0 +1,211 @@
+--- One request to a server: address, credentials, wire format, and what came back as an answer or
+--- an error. Knows no method by name but the size of its answers.
+
+local core = require "pyroscope.core"
+local errors = require "pyroscope.errors"
+local flight = require "pyroscope.source.server.flight"
+local refusal = require "pyroscope.source.server.refusal"
+
+local rpc = {}
+
+-- Dotted label names are hidden without this; a malformed Accept breaks every call.
+local ACCEPT = "*/*;allow-utf8-labelnames=true"
+local LARGE = { SelectMergeStacktraces = true, SelectMergeProfile = true,
+  SelectMergeSpanProfile = true, Diff = true }
+local PROFILE_BYTES, SMALL_BYTES = 536870912, 16777216
+
+-- The transport, made by the first request: it loads libcurl.
+local function transport(client)
+  if not client.transport then
+    local options = client.options
+    client.transport = require "pyroscope.source.server.transport".new {
+      timeout = client.timeout, connect_timeout = client.connect_timeout,
+      concurrency = options.concurrency, compress = options.compress, proxy = options.proxy,
+      unix_socket = options.unix_socket, ca_file = options.ca_file,
+      client_cert = options.client_cert, client_key = options.client_key,
+      username = client.access.username, password = client.access.password,
+      explain = client.explain, waiter = function(_, seconds)
+        return flight.wait(client.poller, seconds)
+      end,
+    }
+  end
+  return client.transport
+end
+
+-- Sends once with the credentials of now.
+local function attempt(client, request)
+  local headers, err = client.access:of(client.base, client.timeout)
+  if not headers then return nil, err end
+  local list = table.move(request.headers, 1, #request.headers, 1, {})
+  if client.access.words and client.access:wraps() then
+    local response
+    response, err = require "pyroscope.source.server.command".exchange(client.access, {
+      url = request.url, method = request.method, headers = list, body = request.body,
+      timeout = client.timeout, connect_timeout = client.connect_timeout,
+      max_bytes = request.max_bytes })
+    if response or err then return response, err end
+    return attempt(client, request) -- the command turned out to print a token
+  end
+  table.move(headers, 1, #headers, #list + 1, list)
+  return transport(client):request {
+    url = request.url, method = request.method, headers = list, body = request.body,
+    read = true, max_bytes = request.max_bytes, follow = true,
+  }
+end
+
+local function beginning(body)
+  if type(body) == "string" then return body:sub(1, 65536) end
+  return body and body:string(1, math.min(#body, 65536)) or ""
+end
+
+--- Sends a request; a refused credential that can be fetched anew is, once. Any status is a
+--- response.
+---@param client table
+---@param request { path: string, method?: string, headers?: string[], body?: string,
+---  max_bytes?: integer, what: string }
+---@return table? response
+---@return pyroscope.error? err
+---@return pyroscope.refusal.context context
+function rpc.send(client, request)
+  local context = { access = client.access, base = client.base, what = request.what,
+    url = client.base .. request.path:gsub("%?.*$", ""), method = request.method or "GET" }
+  local sent = { url = client.base .. request.path, method = context.method, body = request.body,
+    headers = request.headers or {}, max_bytes = request.max_bytes or SMALL_BYTES }
+  local response, err = attempt(client, sent)
+  local refused = response and (response.status == 401 or response.status == 302)
+  if refused and client.access:renew() then response, err = attempt(client, sent) end
+  if response then
+    if response.status == 200 then client.access.renewed = nil end
+    return response, nil, context
+  end
+  return nil, refusal.transport(err, context), context
+end
+
+local function media_type(headers)
+  return (headers["content-type"] or ""):lower():match "^%s*([^;%s]*)"
+end
+
+-- What of an answer is decoded how: "proto", "json", or nil for what is no answer.
+local function form_of(response, wanted)
+  local media = media_type(response.headers)
+  if media == "application/json" then return "json" end
+  if media == "application/proto" or media == "application/x-protobuf"
+      or media == "application/octet-stream" or media == "application/protobuf" then
+    return "proto"
+  end
+  if media == "" then
+    local first = beginning(response.body):match "^%s*(.)"
+    if first == "<" then return nil end
+    return first == "{" and wanted == "json" and "json" or wanted
+  end
+  return nil
+end
+
+-- A Connect error inside of a 200, which some gateways make.
+local function inner_error(response)
+  local object = #response.body < 65536 and refusal.json(beginning(response.body))
+  return object and type(object.code) == "string" and type(object.message) == "string"
+end
+
+local function decode(client, method, response, context, options)
+  local form = form_of(response, client.json and "json" or "proto")
+  if not form or (form == "json" and inner_error(response)) then
+    return nil, refusal.of(response, beginning(response.body), context)
+  end
+  local answer, err
+  if form == "json" then
+    answer, err = core.decode_answer_json(method, response.body, options)
+  else
+    answer, err = core.decode_answer(method, response.body, options)
+  end
+  if not answer then
+    return nil, errors.wrap(err, { url = context.url, method = context.method, rpc = method,
+      status = response.status, hint = err.hint or "the answer is damaged, or comes from "
+        .. "something else than a Pyroscope server: pscope doctor",
+      message = ("the answer to %s cannot be read: %s"):format(method, err.message) })
+  end
+  return answer
+end
+
+--- Asks one method: a table with wire names in, one out; see `core.encode`, `core.decode_answer`.
+---@param client table
+---@param method string
+---@param request table
+---@param options? { raw?: boolean, skip?: string[] }
+---@return table? answer
+---@return pyroscope.error? err
+function rpc.call(client, method, request, options)
+  local body, err
+  if client.json then
+    body, err = core.encode_json(method, request)
+  else
+    body, err = core.encode(method, request)
+  end
+  if not body then return nil, err end
+  local headers = {
+    "Content-Type: " .. (client.json and "application/json" or "application/proto"),
+    "Accept: " .. ACCEPT, "Connect-Protocol-Version: 1",
+    ("Connect-Timeout-Ms: %d"):format(math.min(9999999999, client.timeout * 1000 // 1)),
+    "User-Agent: " .. client.agent,
+  }
+  if client.options.diagnostics then
+    headers[#headers + 1] = "X-Pyroscope-Collect-Diagnostics: true"
+  end
+  local response, context
+  response, err, context = rpc.send(client, { path = core.methods()[method].path, method = "POST",
+    headers = headers, body = body, what = method,
+    max_bytes = LARGE[method] and (client.options.max_bytes or PROFILE_BYTES) or SMALL_BYTES })
+  if not response then return nil, err end
+  if response.headers["x-pyroscope-diagnostics-id"] then
+    client.diagnostics_id = response.headers["x-pyroscope-diagnostics-id"]
+  end
+  if response.status == 415 and not client.json then
+    client.json = true -- something between lets only JSON pass
+    return rpc.call(client, method, request, options)
+  end
+  if response.status ~= 200 then
+    return nil, refusal.of(response, beginning(response.body), context)
+  end
+  local answer
+  answer, err = decode(client, method, response, context, options)
+  if type(response.body) ~= "string" then response.body:close() end
+  return answer, err
+end
+
+-- For query strings.
+local function encode(text)
+  return (tostring(text):gsub("[^%w%-._~]", function(c) return ("%%%02X"):format(c:byte()) end))
+end
+
+--- A GET with parameters, an array of { name, value }.
+---@param client table
+---@param path string
+---@param parameters? table[]
+---@param options? { what?: string, max_bytes?: integer }
+---@return table? response   status 200
+---@return pyroscope.error? err
+function rpc.get(client, path, parameters, options)
+  options = options or {}
+  local parts = {}
+  for i, pair in ipairs(parameters or {}) do
+    parts[i] = encode(pair[1]) .. "=" .. encode(pair[2])
+  end
+  local response, err, context = rpc.send(client, { method = "GET",
+    path = path .. (#parts > 0 and "?" .. table.concat(parts, "&") or ""),
+    headers = { "Accept: " .. ACCEPT, "User-Agent: " .. client.agent },
+    what = options.what or path, max_bytes = options.max_bytes })
+  if not response then return nil, err end
+  if response.status ~= 200 then
+    return nil, refusal.of(response, beginning(response.body), context)
+  end
+  local media = media_type(response.headers)
+  if media == "text/html" or beginning(response.body):match "^%s*<[!hH]" then
+    return nil, refusal.of(response, beginning(response.body), context)
+  end
+  response.context = context
+  return response
+end
+
+rpc.beginning = beginning
+
+return rpc

@@ -1,0 +1,117 @@
+--- What every source does alike: steps of timelines, labels that say who and which version.
+
+local shared = {}
+
+local NICE = { 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400 }
+
+--- Labels that tell instances apart, the first present one counts.
+shared.instance_labels = { "pod", "instance", "container_id", "hostname", "service_instance_id",
+  "node", "host" }
+
+--- Labels that tell versions, the first present one counts.
+shared.version_labels = { "version", "service_version", "service.version", "service_git_ref" }
+
+--- The step of a timeline: at most 1,500 points, at least 15 s, a length that people know.
+---@param resolved pyroscope.resolved
+---@return integer ms
+function shared.step(resolved)
+  if resolved.step_ms then return resolved.step_ms end
+  local least = (resolved.to_ms - resolved.from_ms) / 1500
+  for _, seconds in ipairs(NICE) do
+    if seconds * 1000 >= least then return seconds * 1000 end
+  end
+  return math.ceil(least / 86400000) * 86400000
+end
+
+--- Whole steps that cover a window; it is lengthened at its start.
+---@param resolved pyroscope.resolved
+---@return integer step
+---@return integer count
+---@return integer from_ms
+function shared.grid(resolved)
+  local step = shared.step(resolved)
+  local count = -((resolved.from_ms - resolved.to_ms) // step)
+  return step, count, resolved.to_ms - count * step
+end
+
+--- True for labels that a server keeps for itself.
+function shared.internal(name)
+  return name:match "^__.*__$" ~= nil
+end
+
+--- Labels without the internal ones.
+---@param labels table<string,string>
+---@return table<string,string>
+function shared.visible(labels)
+  local some = {}
+  for name, value in pairs(labels) do
+    if not shared.internal(name) then some[name] = value end
+  end
+  return some
+end
+
+--- A text that is equal for equal values of some labels, and sorts by them.
+---@param labels table<string,string>
+---@param names string[]
+---@return string
+function shared.key(labels, names)
+  local parts = {}
+  for i, name in ipairs(names) do parts[i] = labels[name] and "\1" .. labels[name] or "" end
+  return table.concat(parts, "\2")
+end
+
+--- Names of a set, sorted.
+---@param set table<string, any>
+---@return string[]
+function shared.sorted(set)
+  local list = {}
+  for name in pairs(set) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
+local SPIES = { gospy = "go", javaspy = "java", nodespy = "nodejs", pyspy = "python",
+  rbspy = "ruby", phpspy = "php", dotnetspy = "dotnet", ebpfspy = "ebpf",
+  ["pyroscope-rs"] = "rust", rust = "rust" }
+
+--- The language of a service, from its profiler's name or from the types that only one has.
+---@param spy? string
+---@param ids string[]
+---@return string?
+function shared.language(spy, ids)
+  if spy and spy ~= "" then return SPIES[spy] or spy end
+  for _, id in ipairs(ids) do
+    if id:find "^goroutines?:" then return "go" end
+    if id:find "tlab" then return "java" end
+    if id:find "^wall:[^:]*:[^:]*:[^:]*:microseconds$" then return "nodejs" end
+  end
+end
+
+--- What equality matchers fix: name -> value.
+---@param matchers pyroscope.matcher[]
+---@return table<string,string>
+function shared.fixed_labels(matchers)
+  local labels = {}
+  for _, m in ipairs(matchers) do
+    if m.op == "=" and m.value ~= "" and not shared.internal(m.name) then
+      labels[m.name] = labels[m.name] or m.value
+    end
+  end
+  return labels
+end
+
+--- What is shown of a raw sum: per second for flows, per profile for stocks (nil: not known).
+---@param resolved pyroscope.resolved
+---@param raw number
+---@param seconds number
+---@param profiles? integer
+---@return number?
+function shared.shown(resolved, raw, seconds, profiles)
+  if resolved.kind == "stock" then
+    if resolved.sum then return raw end
+    return profiles and profiles > 0 and raw / profiles or nil
+  end
+  return seconds > 0 and raw / seconds or raw
+end
+
+return shared
