@@ -114,7 +114,7 @@ describe("types", function()
     assert.is_false(types.is_id "cpu")
   end)
 
-  it("says what there is when a class is missing, and what was meant when a word is wrong", function()
+  it("says what there is when a class is missing, and what was meant by a wrong word", function()
     local id, err = types.resolve("mutex", { CPU })
     assert.is_nil(id)
     assert.equal("no_data", err.kind)

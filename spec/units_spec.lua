@@ -88,7 +88,8 @@ describe("units", function()
       { unit = "nanoseconds", kind = "flow", class = "mutex_delay", seconds = 60 }))
     assert.equal("79.5 MiB/s", units.value(5000000000,
       { unit = "bytes", kind = "flow", seconds = 60 }))
-    assert.equal("4.7 GiB", units.value(5000000000, { unit = "bytes", kind = "stock", seconds = 60 }))
+    assert.equal("4.7 GiB", units.value(5000000000,
+      { unit = "bytes", kind = "stock", seconds = 60 }))
     assert.equal("512", units.value(512, { unit = "count", kind = "stock", seconds = 60 }))
     assert.equal("8.5/s", units.value(512, { unit = "count", kind = "flow", seconds = 60 }))
   end)

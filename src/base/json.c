@@ -23,9 +23,21 @@ char pyr_json_peek (pyr_json *j) {
   return *j->p;
 }
 
+static const char *expected (char c) {
+  switch (c) {
+  case '{':
+    return "an object was expected";
+  case '[':
+    return "an array was expected";
+  case ':':
+    return "':' was expected";
+  default:
+    return "',' or a closing bracket was expected";
+  }
+}
+
 bool pyr_json_take (pyr_json *j, char c) {
-  if (pyr_json_peek(j) != c || j->p == j->end)
-    return pyr_json_fail(j, "the JSON text is not as expected");
+  if (pyr_json_peek(j) != c || j->p == j->end) return pyr_json_fail(j, expected(c));
   j->p++;
   return true;
 }
@@ -158,6 +170,27 @@ static size_t escape (const char *p, const char *end, uint32_t *meaning) {
   return 12;
 }
 
+bool pyr_json_is (const char *bytes, size_t length, const char *text) {
+  size_t n = strlen(text);
+  const char *p = bytes, *end = p + length;
+  if (memchr(p, '\\', length) == NULL) return length == n && memcmp(p, text, n) == 0;
+  while (p < end) {
+    char wanted[4] = {*p, 0, 0, 0};
+    uint32_t c;
+    size_t used = 1, size = 1;
+    if (*p == '\\') {
+      used = escape(p, end, &c);
+      if (used == 0) return false;
+      size = encode(wanted, c);
+    }
+    if (n < size || memcmp(wanted, text, size) != 0) return false;
+    text += size;
+    n -= size;
+    p += used;
+  }
+  return n == 0;
+}
+
 bool pyr_json_unescape (pyr_json *j, const char *bytes, size_t length, pyr_buffer *out) {
   const char *p = bytes, *end = p + length;
   while (p < end) {
@@ -180,31 +213,44 @@ bool pyr_json_unescape (pyr_json *j, const char *bytes, size_t length, pyr_buffe
   return true;
 }
 
-static pyr_decimalstatus number (pyr_json *j, pyr_decimal *d) {
+static pyr_decimalstatus number (pyr_json *j, int shift, pyr_decimal *d) {
   const char *from, *bytes;
   size_t length;
   bool escaped;
   if (pyr_json_peek(j) == '"') {
     if (!pyr_json_string(j, &bytes, &length, &escaped)) return PYR_DECIMAL_MALFORMED;
-    return pyr_decimal_read(d, bytes, length, 0);
+    return pyr_decimal_read(d, bytes, length, shift);
   }
   from = j->p;
   while (*j->p != '\0' && strchr("+-.0123456789Ee", *j->p) != NULL) j->p++;
-  return pyr_decimal_read(d, from, (size_t)(j->p - from), 0);
+  return pyr_decimal_read(d, from, (size_t)(j->p - from), shift);
+}
+
+static bool wrongnumber (pyr_json *j, const char *from, pyr_decimalstatus status,
+                         const char *message) {
+  if (j->wrong == NULL) j->p = from;
+  return pyr_json_fail(j, status == PYR_DECIMAL_HUGE ? "a number exceeds 64 bits" : message);
+}
+
+bool pyr_json_decimal (pyr_json *j, int shift, pyr_decimal *d) {
+  pyr_decimalstatus status;
+  const char *from;
+  pyr_json_peek(j);
+  from = j->p;
+  status = number(j, shift, d);
+  return status == PYR_DECIMAL_OK || wrongnumber(j, from, status, "a number was expected");
 }
 
 bool pyr_json_int (pyr_json *j, int64_t *value) {
   pyr_decimal d;
-  const char *from;
   pyr_decimalstatus status;
+  const char *from;
   pyr_json_peek(j);
   from = j->p;
-  status = number(j, &d);
+  status = number(j, 0, &d);
   if (status == PYR_DECIMAL_OK) status = pyr_decimal_int(&d, value);
-  if (status == PYR_DECIMAL_OK) return true;
-  if (j->wrong == NULL) j->p = from;
-  return pyr_json_fail(j, status == PYR_DECIMAL_HUGE ? "a number exceeds 64 bits"
-                                                     : "an integer was expected");
+  return status == PYR_DECIMAL_OK ||
+         wrongnumber(j, from, status, "an integer was expected");
 }
 
 static bool scalar (pyr_json *j) {
@@ -223,7 +269,7 @@ static bool scalar (pyr_json *j) {
     return literal(j, "null") || pyr_json_fail(j, "a value was expected");
   default:
     from = j->p;
-    if (number(j, &d) != PYR_DECIMAL_MALFORMED) return true; /* unread, so of any size */
+    if (number(j, 0, &d) != PYR_DECIMAL_MALFORMED) return true; /* unread, so of any size */
     j->p = from;
     return pyr_json_fail(j, "a value was expected");
   }
@@ -258,4 +304,13 @@ bool pyr_json_skip (pyr_json *j) {
       return false;
   } while (depth != 0);
   return true;
+}
+
+bool pyr_json_end (pyr_json *j) {
+  pyr_json_peek(j);
+  return j->p == j->end || pyr_json_fail(j, "something follows the JSON text");
+}
+
+pyr_status pyr_json_error (const pyr_json *j, pyr_error *e) {
+  return pyr_fail(e, PYR_EDECODE, j->wrong, pyr_json_where(j));
 }

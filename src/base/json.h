@@ -53,17 +53,29 @@ bool pyr_json_item (pyr_json *j, bool *first);
 /* What is between the quotes, and whether it holds a backslash. */
 bool pyr_json_string (pyr_json *j, const char **bytes, size_t *length, bool *escaped);
 
+/* Do the bytes between the quotes mean this text? */
+bool pyr_json_is (const char *bytes, size_t length, const char *text);
+
 /* Appends the meaning of a string. A lone half of a surrogate pair becomes U+FFFD. False for an
    escape that JSON does not know. */
 bool pyr_json_unescape (pyr_json *j, const char *bytes, size_t length, pyr_buffer *out);
 
-/* A number or a string that holds one: integers of 64 bits, also 1e3 and "1.7e12". */
+/* A number, or a string that holds one, times 10^shift. */
+bool pyr_json_decimal (pyr_json *j, int shift, pyr_decimal *d);
+
+/* The same for integers of 64 bits: also 1e3 and "1.7e12". */
 bool pyr_json_int (pyr_json *j, int64_t *value);
 
 #define PYR_JSON_DEPTH 64
 
 /* Skips a value of any kind, at most 64 levels deep. */
 bool pyr_json_skip (pyr_json *j);
+
+/* Fails unless nothing but blanks is left. */
+bool pyr_json_end (pyr_json *j);
+
+/* The failure as an error of the decoder; PYR_EDECODE. */
+pyr_status pyr_json_error (const pyr_json *j, pyr_error *e);
 
 #pragma GCC visibility pop
 

@@ -1,6 +1,7 @@
 #ifndef PYR_DECODE_DECODE_H
 #define PYR_DECODE_DECODE_H
 
+#include "base/buffer.h"
 #include "profile/profile.h"
 #include "profile/union.h"
 
@@ -19,22 +20,36 @@ typedef pyr_status pyr_decoder (pyr_profile *p, const char *bytes, size_t len,
 
 /* Connect JSON: {"flamegraph":{"names":[],"levels":[{"values":["0",..]}],..}}, also the
    bare inner object, and the legacy /pyroscope/render answer {"flamebearer":{..},..} with
-   arrays of numbers. Integers may be strings or numbers. */
+   arrays of numbers. Integers may be strings or numbers. A "tree" (base64 of TREE) is read
+   where there is no flame graph beside it; {} is the empty tree. A key that comes twice is an
+   error, as is a total that is not self plus children. */
 pyr_decoder pyr_decode_flamegraph_json;
 
 /* querier.v1.FlameGraph, the message itself (field 1 of SelectMergeStacktracesResponse). */
 pyr_decoder pyr_decode_flamegraph_proto;
 
-/* Bytes of format TREE. Zero bytes are the empty tree. */
+/* Bytes of format TREE. Zero bytes are the empty tree. Callees stay in the order of the bytes,
+   which is the reverse of that of a flame graph. */
 pyr_decoder pyr_decode_tree;
 
 /* Lines "root;leaf value"; annotations _[k] _[i] _[j] are removed; fractions are rounded
-   (sum kept); a second number is refused with a hint at 'diff'. */
+   (sum kept); a second number on every line is refused with a hint at 'diff'. Empty lines,
+   those that begin with '#' and those of value 0 add nothing. */
 pyr_decoder pyr_decode_folded;
 
-/* speedscope file format, every profile in it that has the unit of the first; evented and
-   sampled. */
-pyr_decoder pyr_decode_speedscope;
+/*
+** speedscope file format, evented and sampled: the sum of every profile in it that has the unit
+** of the first. Units of time become nanoseconds.
+*/
+typedef struct pyr_speedscope {
+  pyr_granularity granularity; /* wanted: PYR_BY_FUNCTION or PYR_BY_LINE */
+  pyr_buffer *name;            /* wanted, or NULL: gets the name of the first profile */
+  const char *unit;            /* "nanoseconds", "bytes" or "count"; constant text */
+  uint32_t profiles, skipped;  /* how many went in, how many have another unit */
+} pyr_speedscope;
+
+pyr_status pyr_decode_speedscope (pyr_profile *p, pyr_speedscope *about, const char *bytes,
+                                  size_t len, pyr_error *e);
 
 /*
 ** Two sides at once: querier.v1.FlameGraphDiff (the message itself), and the JSON of the Diff
@@ -62,7 +77,7 @@ typedef enum pyr_format {
 } pyr_format;
 
 pyr_format pyr_format_guess (const char *bytes, size_t len);
-const char *pyr_format_name (pyr_format f); /* "pprof", "json", "tree", ... */
+const char *pyr_format_name (pyr_format f); /* "pprof", "json", "tree", ...; NULL: unknown */
 
 #pragma GCC visibility pop
 

@@ -1,126 +1,129 @@
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/slice.h"
 #include "decode/decode.h"
-#include "decode/levels.h"
+#include "decode/flamegraph.h"
 
 /*
-** querier.v1.FlameGraph and FlameGraphDiff: names = 1, levels = 2 { values = 1 }, sums = 3 to 6
-** (not needed: they follow from the levels). Names may come after the levels.
+** FlameGraph and FlameGraphDiff: names = 1, levels = 2 { values = 1 }. The totals beside them
+** (3 and up) follow from the levels.
 */
-typedef struct protograph {
+typedef struct protoreader {
+  pyr_levels *l;
   const char *begin;
-  pyr_levels levels;
-  pyr_names set;
-  uint32_t *names;
-  uint32_t name_count, name_cap;
-} protograph;
+  int64_t tuple[7]; /* numbers of a level may come in pieces */
+  unsigned filled;
+} protoreader;
 
-static size_t at (const protograph *g, const pyr_slice *s) {
-  return (size_t)(s->p - (const uint8_t *)g->begin);
+static size_t offset (const protoreader *r, const uint8_t *p) {
+  return (size_t)((const char *)p - r->begin);
 }
 
-static pyr_status addname (protograph *g, const pyr_slice *s, pyr_error *e) {
-  if (s->end - s->p > INT32_MAX)
-    return pyr_fail(e, PYR_ELIMIT, "a name is too long", at(g, s));
-  if (g->name_count == g->name_cap) {
-    uint32_t cap = g->name_cap == 0 ? 128 : g->name_cap * 2;
-    uint32_t *names = realloc(g->names, cap * sizeof *names);
-    if (names == NULL) return pyr_nomemory(e);
-    g->names = names;
-    g->name_cap = cap;
+static pyr_status wrong (protoreader *r, const pyr_slice *s, const char *message) {
+  return pyr_levels_fail(r->l, message, offset(r, s->p));
+}
+
+/* A varint with ten bytes of room behind it, or NULL if it is longer than that. */
+static inline const uint8_t *quick (const uint8_t *p, int64_t *value) {
+  uint64_t v = *p++, b;
+  unsigned shift = 7;
+  if (v >= 0x80) {
+    v &= 0x7f;
+    do {
+      b = *p++;
+      if (shift == 63 && b > 1) return NULL;
+      v |= (b & 0x7f) << shift;
+      shift += 7;
+    } while (b >= 0x80);
   }
-  if (pyr_names_intern(&g->set, (const char *)s->p, (uint32_t)(s->end - s->p),
-                       g->names + g->name_count++) != PYR_OK)
-    return pyr_nomemory(e);
-  return PYR_OK;
+  *value = (int64_t)v;
+  return p;
 }
 
-static pyr_status packed (protograph *g, pyr_slice *s, pyr_error *e) {
-  while (s->p < s->end) {
-    uint64_t v = *s->p;
-    if (v < 0x80)
-      s->p++;
-    else if (!pyr_slice_varint(s, &v))
-      return pyr_fail(e, PYR_EDECODE, "a level ends inside a number", at(g, s));
-    if (pyr_levels_number(&g->levels, (int64_t)v, at(g, s), e) != PYR_OK) return e->status;
-  }
-  return PYR_OK;
-}
-
-static pyr_status level (protograph *g, pyr_slice *s, pyr_error *e) {
-  uint32_t number;
-  unsigned wire;
-  pyr_slice sub;
-  uint64_t v;
-  if (pyr_levels_begin(&g->levels, e) != PYR_OK) return e->status;
-  while (s->p < s->end) {
-    if (!pyr_slice_tag(s, &number, &wire))
-      return pyr_fail(e, PYR_EDECODE, "damaged field in a level", at(g, s));
-    if (number == 1 && wire == 2) {
-      if (!pyr_slice_bytes(s, &sub))
-        return pyr_fail(e, PYR_EDECODE, "a level runs past its end", at(g, s));
-      if (packed(g, &sub, e) != PYR_OK) return e->status;
-    } else if (number == 1 && wire == 0) {
-      if (!pyr_slice_varint(s, &v))
-        return pyr_fail(e, PYR_EDECODE, "a level ends inside a number", at(g, s));
-      if (pyr_levels_number(&g->levels, (int64_t)v, at(g, s), e) != PYR_OK)
-        return e->status;
-    } else if (!pyr_slice_skip(s, wire))
-      return pyr_fail(e, PYR_EDECODE, "damaged field in a level", at(g, s));
-  }
-  return pyr_levels_end(&g->levels, at(g, s), e);
-}
-
-static pyr_status message (protograph *g, pyr_slice *s, pyr_error *e) {
-  uint32_t number;
-  unsigned wire;
-  pyr_slice sub;
-  while (s->p < s->end) {
-    if (!pyr_slice_tag(s, &number, &wire))
-      return pyr_fail(e, PYR_EDECODE, "damaged field", at(g, s));
-    if (number > 2 || wire != 2) {
-      if (!pyr_slice_skip(s, wire))
-        return pyr_fail(e, PYR_EDECODE, "damaged field", at(g, s));
-      continue;
+/* Whole tuples as long as no number can end behind the slice. */
+static inline pyr_status readtuples (protoreader *r, pyr_slice *s, const unsigned width) {
+  int64_t tuple[7];
+  unsigned i;
+  while (s->end - s->p >= 10 * (ptrdiff_t)width) {
+    const uint8_t *p = s->p;
+    for (i = 0; i < width; i++) {
+      p = quick(p, tuple + i);
+      if (p == NULL) return wrong(r, s, "a number exceeds 64 bits");
     }
-    if (!pyr_slice_bytes(s, &sub))
-      return pyr_fail(e, PYR_EDECODE, "a field runs past the end", at(g, s));
-    if ((number == 1 ? addname(g, &sub, e) : level(g, &sub, e)) != PYR_OK)
-      return e->status;
+    if (pyr_levels_tuple(r->l, tuple, width, offset(r, s->p)) != PYR_OK)
+      return r->l->e->status;
+    s->p = p;
   }
-  return pyr_levels_finish(&g->levels, g->names, g->name_count, &g->set, at(g, s), e);
+  return PYR_OK;
 }
 
-static pyr_status decode (pyr_union *u, unsigned arity, const char *bytes, size_t len,
-                          pyr_error *e) {
-  protograph g;
-  pyr_slice s = {(const uint8_t *)bytes, (const uint8_t *)bytes + len};
-  pyr_status status;
-  memset(&g, 0, sizeof g);
-  g.begin = bytes;
-  pyr_levels_init(&g.levels, u, arity);
-  status = pyr_names_init(&g.set, 0) == PYR_OK ? message(&g, &s, e) : pyr_nomemory(e);
-  pyr_levels_free(&g.levels);
-  pyr_names_free(&g.set);
-  free(g.names);
-  if (status != PYR_OK) {
-    e->format = arity == 7 ? "diff" : "flamegraph";
-    pyr_union_free(u);
+static pyr_status readnumber (protoreader *r, pyr_slice *s) {
+  const uint8_t *at = s->p;
+  unsigned width = r->l->diff ? 7 : 4;
+  uint64_t v;
+  if (!pyr_slice_varint(s, &v)) return wrong(r, s, "a level ends inside a number");
+  r->tuple[r->filled++] = (int64_t)v;
+  if (r->filled < width) return PYR_OK;
+  r->filled = 0;
+  return pyr_levels_tuple(r->l, r->tuple, width, offset(r, at));
+}
+
+static pyr_status readpacked (protoreader *r, pyr_slice *s) {
+  if (r->filled == 0 && (r->l->diff ? readtuples(r, s, 7) : readtuples(r, s, 4)) != PYR_OK)
+    return r->l->e->status;
+  while (s->p < s->end)
+    if (readnumber(r, s) != PYR_OK) return r->l->e->status;
+  return PYR_OK;
+}
+
+static pyr_status readlevel (protoreader *r, pyr_slice *s) {
+  uint32_t number;
+  unsigned wire;
+  pyr_slice sub;
+  if (pyr_levels_begin(r->l, offset(r, s->p)) != PYR_OK) return r->l->e->status;
+  r->filled = 0;
+  while (s->p < s->end) {
+    if (!pyr_slice_tag(s, &number, &wire)) return wrong(r, s, "a field is damaged");
+    if (number == 1 && wire == 2) {
+      if (!pyr_slice_bytes(s, &sub)) return wrong(r, s, "a field is longer than its level");
+      if (readpacked(r, &sub) != PYR_OK) return r->l->e->status;
+    } else if (number == 1 && wire == 0) {
+      if (readnumber(r, s) != PYR_OK) return r->l->e->status;
+    } else if (!pyr_slice_skip(s, wire))
+      return wrong(r, s, "a field is damaged");
+  }
+  if (r->filled != 0) return wrong(r, s, pyr_levels_ragged(r->l));
+  return pyr_levels_end(r->l, offset(r, s->p));
+}
+
+pyr_status pyr_flamegraph_proto (pyr_levels *l, const char *bytes, size_t len) {
+  protoreader r = {.l = l, .begin = bytes};
+  pyr_slice s = {(const uint8_t *)bytes, (const uint8_t *)bytes + len}, sub;
+  uint32_t number;
+  unsigned wire;
+  pyr_status status = PYR_OK;
+  while (status == PYR_OK && s.p < s.end) {
+    if (!pyr_slice_tag(&s, &number, &wire)) return wrong(&r, &s, "a field is damaged");
+    if (number > 2 || wire != 2) {
+      if (!pyr_slice_skip(&s, wire)) return wrong(&r, &s, "a field is damaged");
+    } else if (!pyr_slice_bytes(&s, &sub))
+      return wrong(&r, &s, "a field is longer than what is left");
+    else if (number == 1)
+      status = pyr_levels_name(l, (const char *)sub.p, pyr_slice_left(&sub), false,
+                               offset(&r, sub.p));
+    else
+      status = readlevel(&r, &sub);
   }
   return status;
 }
 
 pyr_status pyr_decode_flamegraph_proto (pyr_profile *p, const char *bytes, size_t len,
                                         pyr_error *e) {
-  pyr_union u;
-  pyr_status status = decode(&u, 4, bytes, len, e);
-  *p = u.tree; /* zeroed on failure */
+  pyr_levels l;
+  pyr_status status;
+  memset(p, 0, sizeof *p);
+  status = pyr_levels_init(&l, false, e);
+  if (status == PYR_OK) status = pyr_flamegraph_proto(&l, bytes, len);
+  if (status == PYR_OK) status = pyr_levels_finish(&l, p, len);
+  e->format = "flamegraph";
+  pyr_levels_free(&l);
   return status;
-}
-
-pyr_status pyr_decode_diff_proto (pyr_union *u, const char *bytes, size_t len,
-                                  pyr_error *e) {
-  return decode(u, 7, bytes, len, e);
 }

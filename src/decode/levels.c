@@ -1,183 +1,246 @@
 #include "decode/levels.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-void pyr_levels_init (pyr_levels *b, pyr_union *u, unsigned arity) {
-  memset(b, 0, sizeof *b);
-  memset(u, 0, sizeof *u);
-  b->u = u;
-  b->arity = arity;
-  u->k = 2;
-  u->tree.cut = true;
+pyr_status pyr_levels_init (pyr_levels *l, bool diff, pyr_error *e) {
+  memset(l, 0, sizeof *l);
+  l->e = e;
+  l->diff = diff;
+  l->level = UINT32_MAX;
+  if (pyr_names_init(&l->names, 0) != PYR_OK || pyr_names_init(&l->unescaped, 1) != PYR_OK)
+    return pyr_nomemory(e);
+  return PYR_OK;
 }
 
-void pyr_levels_free (pyr_levels *b) {
-  free(b->edges[0]);
-  free(b->edges[1]);
-  memset(b->edges, 0, sizeof b->edges);
+void pyr_levels_free (pyr_levels *l) {
+  pyr_names_free(&l->names);
+  pyr_names_free(&l->unescaped);
+  free(l->nodes);
+  free(l->selfs);
+  free(l->totals);
+  free(l->ids);
+  memset(l, 0, sizeof *l);
 }
 
-static pyr_status grownodes (pyr_levels *b, pyr_error *e) {
-  uint32_t cap = b->cap == 0 ? 256 : b->cap * 2;
+pyr_status pyr_levels_fail (pyr_levels *l, const char *message, size_t where) {
+  return pyr_fail(l->e, PYR_EDECODE, message, where);
+}
+
+const char *pyr_levels_ragged (const pyr_levels *l) {
+  if (l->level == 0)
+    return l->diff ? "the root has not 7 numbers: is this one profile, not a comparison?"
+                   : "the root has not 4 numbers: is this a comparison of two profiles?";
+  return l->diff ? "the numbers of a level are not a multiple of 7"
+                 : "the numbers of a level are not a multiple of 4";
+}
+
+pyr_status pyr_levels_name (pyr_levels *l, const char *bytes, size_t length, bool copy,
+                            size_t where) {
+  uint32_t id;
+  if (length > UINT32_MAX || l->name_count == PYR_NODES_MAX)
+    return pyr_fail(l->e, PYR_ELIMIT, "too many names, or one that is too long", where);
+  if (copy) {
+    if (pyr_names_intern(&l->unescaped, bytes, (uint32_t)length, &id) != PYR_OK)
+      return pyr_nomemory(l->e);
+    bytes = l->unescaped.strings[id].bytes;
+  }
+  if (l->name_count == l->name_cap) {
+    uint32_t cap = l->name_cap == 0 ? 256 : l->name_cap * 2;
+    uint32_t *ids = realloc(l->ids, cap * sizeof *ids);
+    if (ids == NULL) return pyr_nomemory(l->e);
+    l->ids = ids;
+    l->name_cap = cap;
+  }
+  if (l->name_count == 0) {
+    l->root_name = (pyr_string){bytes, (uint32_t)length};
+    id = 0;
+  } else if (pyr_names_intern(&l->names, bytes, (uint32_t)length, &id) != PYR_OK)
+    return pyr_nomemory(l->e);
+  l->renumber |= id != l->name_count;
+  l->ids[l->name_count++] = id;
+  return PYR_OK;
+}
+
+pyr_status pyr_levels_grow (pyr_levels *l) {
+  uint32_t cap = l->cap == 0 ? 255 : l->cap * 2 + 1;
   pyr_node *nodes;
-  if (b->cap > PYR_NODES_MAX / 2)
-    return pyr_fail(e, PYR_ELIMIT, "more nodes than a profile can hold", PYR_NOWHERE);
-  nodes = realloc(b->u->tree.nodes, ((size_t)cap + 1) * sizeof *nodes);
-  if (nodes == NULL) return pyr_nomemory(e);
-  b->u->tree.nodes = nodes;
-  if (b->arity == 7) {
-    int64_t *selfs = realloc(b->u->selfs, (size_t)cap * 2 * sizeof *selfs), *totals;
-    if (selfs == NULL) return pyr_nomemory(e);
-    b->u->selfs = selfs;
-    totals = realloc(b->u->totals, (size_t)cap * 2 * sizeof *totals);
-    if (totals == NULL) return pyr_nomemory(e);
-    b->u->totals = totals;
+  int64_t *sides;
+  if (l->cap > PYR_NODES_MAX / 2)
+    return pyr_fail(l->e, PYR_ELIMIT, "more nodes than a profile can hold", PYR_NOWHERE);
+  nodes = realloc(l->nodes, ((size_t)cap + 1) * sizeof *nodes); /* one for the sentinel */
+  if (nodes == NULL) return pyr_nomemory(l->e);
+  l->nodes = nodes;
+  if (l->diff) {
+    sides = realloc(l->selfs, (size_t)cap * 2 * sizeof *sides);
+    if (sides == NULL) return pyr_nomemory(l->e);
+    l->selfs = sides;
+    sides = realloc(l->totals, (size_t)cap * 2 * sizeof *sides);
+    if (sides == NULL) return pyr_nomemory(l->e);
+    l->totals = sides;
   }
-  b->cap = cap;
+  l->cap = cap;
   return PYR_OK;
 }
 
-pyr_status pyr_levels_begin (pyr_levels *b, pyr_error *e) {
-  int64_t *edges = b->edges[0];
-  uint32_t cap = b->edge_cap[0];
-  (void)e;
-  b->edges[0] = b->edges[1];
-  b->edge_cap[0] = b->edge_cap[1];
-  b->edges[1] = edges;
-  b->edge_cap[1] = cap;
-  b->above = b->unset = b->parent = b->start;
-  b->start = b->u->tree.count;
-  b->end[0] = b->end[1] = 0;
-  b->filled = 0;
+static int64_t keptedge (const pyr_node *n) {
+  return (int64_t)((uint64_t)n->level << 32 | n->first_child);
+}
+
+/* Makes a node of the level above the parent of what comes next. */
+static void enter (pyr_levels *l, uint32_t node) {
+  pyr_node *n = l->nodes + node;
+  l->parent = node;
+  l->here = keptedge(n);
+  l->after = node + 1 < l->first ? keptedge(n + 1) : INT64_MAX;
+  l->below[0] = l->below[1] = 0;
+  n->first_child = l->count;
+  n->level = l->level - 1;
+}
+
+static bool adds_up (const pyr_levels *l) {
+  const pyr_node *n = l->nodes + l->parent;
+  size_t at = 2 * (size_t)l->parent;
+  if (n->total - n->self != l->below[0]) return false;
+  return !l->diff || l->totals[at] - l->selfs[at] == l->below[1];
+}
+
+static pyr_status leave (pyr_levels *l, size_t where) {
+  if (adds_up(l)) return PYR_OK;
+  return pyr_levels_fail(
+      l, "the total of a function is not its self value and the totals below it", where);
+}
+
+pyr_status pyr_levels_advance (pyr_levels *l, int64_t x, size_t where) {
+  if (l->level == 0) return PYR_OK;
+  if (l->parent == l->first || x < l->here)
+    return pyr_levels_fail(l, "a function has no caller in the level above", where);
+  while (x >= l->after && l->parent + 1 < l->first) {
+    if (leave(l, where) != PYR_OK) return l->e->status;
+    enter(l, l->parent + 1);
+  }
   return PYR_OK;
 }
 
-/* One side of a tuple: moves its right edge, returns the left one through 'x'. */
-static const char *side (pyr_levels *b, unsigned s, int64_t *x) {
-  const int64_t *t = b->tuple + 3 * s;
-  if (t[0] < 0 || t[1] < 0 || t[2] < 0) return "negative number in a level";
-  if (t[2] > t[1]) return "self value larger than the total";
-  if (__builtin_add_overflow(b->end[s], t[0], x) ||
-      __builtin_add_overflow(*x, t[1], b->end + s))
-    return "position exceeds 64 bits";
-  return NULL;
-}
-
-static pyr_status keepedge (pyr_levels *b, uint32_t at, int64_t x, pyr_error *e) {
-  if (at == b->edge_cap[1]) {
-    uint32_t cap = at == 0 ? 64 : at * 2;
-    int64_t *edges = realloc(b->edges[1], (size_t)cap * sizeof *edges);
-    if (edges == NULL) return pyr_nomemory(e);
-    b->edges[1] = edges;
-    b->edge_cap[1] = cap;
+pyr_status pyr_levels_begin (pyr_levels *l, size_t where) {
+  uint32_t above = l->first;
+  if (l->level == UINT32_MAX - 1)
+    return pyr_fail(l->e, PYR_ELIMIT, "more levels than a profile can hold", where);
+  l->level++;
+  l->first = l->count;
+  l->edge = 0;
+  if (above < l->count)
+    enter(l, above);
+  else { /* nothing above: whatever comes asks for pyr_levels_advance */
+    l->parent = l->level == 0 ? 0 : l->count;
+    l->here = INT64_MAX;
+    l->after = 0;
   }
-  b->edges[1][at] = x;
   return PYR_OK;
 }
 
-pyr_status pyr_levels_node (pyr_levels *b, size_t where, pyr_error *e) {
-  pyr_profile *p = &b->u->tree;
-  int64_t x[2] = {0, 0}, name = b->tuple[b->arity - 1], self, total, left;
-  uint32_t i = p->count;
-  const char *wrong = side(b, 0, x);
-  if (wrong == NULL && b->arity == 7) wrong = side(b, 1, x + 1);
-  if (wrong == NULL && (name < 0 || name > UINT32_MAX - 1)) wrong = "name index out of range";
-  if (wrong == NULL && p->levels == 0 && i != 0) wrong = "more than one root";
-  self = b->tuple[2];
-  total = b->tuple[1];
-  if (b->arity == 7 && wrong == NULL &&
-      (__builtin_add_overflow(total, b->tuple[4], &total) ||
-       __builtin_add_overflow(self, b->tuple[5], &self)))
-    wrong = "total exceeds 64 bits";
-  if (wrong == NULL && __builtin_add_overflow(x[0], x[1], &left))
-    wrong = "position exceeds 64 bits";
-  if (wrong != NULL) return pyr_fail(e, PYR_EDECODE, wrong, where);
-  b->filled = 0;
-  if (i == b->cap && grownodes(b, e) != PYR_OK) return e->status;
-  if (keepedge(b, i - b->start, left, e) != PYR_OK) return e->status;
-  if (p->levels != 0) {
-    while (b->parent + 1 < b->start && b->edges[0][b->parent + 1 - b->above] <= left)
-      b->parent++;
-    for (; b->unset <= b->parent; b->unset++) p->nodes[b->unset].first_child = i;
-  }
-  p->nodes[i] = (pyr_node){self, total, (uint32_t)name, p->levels == 0 ? 0 : b->parent, 0,
-                           p->levels};
-  if (b->arity == 7) {
-    b->u->selfs[2 * (size_t)i] = b->tuple[2];
-    b->u->selfs[2 * (size_t)i + 1] = b->tuple[5];
-    b->u->totals[2 * (size_t)i] = b->tuple[1];
-    b->u->totals[2 * (size_t)i + 1] = b->tuple[4];
-  }
-  p->count++;
-  return PYR_OK;
-}
-
-pyr_status pyr_levels_end (pyr_levels *b, size_t where, pyr_error *e) {
-  pyr_profile *p = &b->u->tree;
-  if (b->filled != 0)
-    return pyr_fail(e, PYR_EDECODE, "a level ends inside a node", where);
-  if (p->count == b->start) { /* no node, so none below either */
-    b->start = b->above;
-    if (p->levels == 0) return pyr_fail(e, PYR_EDECODE, "the first level is empty", where);
-    /* the level above stays open as the last one; a later level with nodes has no parent */
-    p->levels |= UINT32_C(0x80000000);
+pyr_status pyr_levels_end (pyr_levels *l, size_t where) {
+  if (l->level == 0) {
+    if (l->count - l->first > 1)
+      return pyr_levels_fail(l, "the first level holds more than the root", where);
     return PYR_OK;
   }
-  if (p->levels & UINT32_C(0x80000000))
-    return pyr_fail(e, PYR_EDECODE, "nodes below an empty level", where);
-  if (p->levels != 0)
-    for (; b->unset < b->start; b->unset++) p->nodes[b->unset].first_child = p->count;
-  p->levels++;
-  return PYR_OK;
+  if (l->parent == l->first) return PYR_OK; /* an empty level below an empty one */
+  for (;;) {
+    if (leave(l, where) != PYR_OK) return l->e->status;
+    if (l->parent + 1 >= l->first) return PYR_OK;
+    enter(l, l->parent + 1);
+  }
 }
 
-/* Totals must be what selfs and children make of them, on every side. */
-static pyr_status checktotals (const pyr_levels *b, size_t where, pyr_error *e) {
-  const pyr_profile *p = &b->u->tree;
-  uint32_t i, c, s, sides = b->arity == 7 ? 2 : 1;
-  for (i = 0; i < p->count; i++)
-    for (s = 0; s < sides; s++) {
-      int64_t sum = sides == 1 ? p->nodes[i].self : b->u->selfs[2 * (size_t)i + s];
-      int64_t total = sides == 1 ? p->nodes[i].total : b->u->totals[2 * (size_t)i + s];
-      for (c = p->nodes[i].first_child; c < p->nodes[i + 1].first_child; c++)
-        if (__builtin_add_overflow(
-                sum, sides == 1 ? p->nodes[c].total : b->u->totals[2 * (size_t)c + s], &sum))
-          return pyr_fail(e, PYR_EDECODE, "total exceeds 64 bits", where);
-      if (sum != total)
-        return pyr_fail(e, PYR_EDECODE, "the total of a node is not that of its parts",
-                        where);
+/*
+** Frames for names that are not numbered as they came: repeated ones, the empty one (its frame
+** is not that of the root), and name 0 where a function has it. In a diff that means a function
+** without name, in a single flame graph one that is called like the root.
+*/
+static pyr_status renumbered (pyr_levels *l, pyr_profile *p) {
+  uint32_t *frames, i, strings;
+  l->ids[0] = 0;
+  if (l->zero && !l->diff &&
+      pyr_names_intern(&l->names, l->root_name.bytes, l->root_name.length, l->ids) != PYR_OK)
+    return pyr_nomemory(l->e);
+  strings = l->names.count;
+  frames = calloc(strings, sizeof *frames); /* string -> frame, 0: none yet */
+  p->frames = calloc((size_t)strings + 1, sizeof *p->frames);
+  if (frames == NULL || p->frames == NULL) {
+    free(frames);
+    return pyr_nomemory(l->e);
+  }
+  p->frame_count = 1;
+  for (i = l->zero ? 0 : 1; i < l->name_count; i++) {
+    uint32_t id = l->ids[i];
+    if (frames[id] == 0) {
+      frames[id] = p->frame_count;
+      p->frames[p->frame_count++].name = id;
     }
+    l->ids[i] = frames[id];
+  }
+  free(frames);
+  for (i = 1; i < l->count; i++) l->nodes[i].frame = l->ids[l->nodes[i].frame];
   return PYR_OK;
 }
 
-pyr_status pyr_levels_finish (pyr_levels *b, const uint32_t *names, uint32_t count,
-                              const pyr_names *set, size_t where, pyr_error *e) {
-  pyr_profile *p = &b->u->tree;
+static pyr_status makeframes (pyr_levels *l, pyr_profile *p) {
   uint32_t i;
-  p->levels &= UINT32_C(0x7fffffff);
-  if (p->count == 0) { /* no level at all: the empty answer */
-    if (grownodes(b, e) != PYR_OK) return e->status;
-    memset(p->nodes, 0, sizeof *p->nodes);
-    if (b->arity == 7) {
-      memset(b->u->selfs, 0, 2 * sizeof *b->u->selfs);
-      memset(b->u->totals, 0, 2 * sizeof *b->u->totals);
-    }
-    p->count = p->levels = 1;
-  } else
-    for (i = 1; i < p->count; i++) {
-      if (p->nodes[i].frame >= count)
-        return pyr_fail(e, PYR_EDECODE, "name index out of range", where);
-      p->nodes[i].frame = names[p->nodes[i].frame];
-    }
-  p->nodes[0].frame = 0;
-  for (i = p->count; i-- > 0 && p->nodes[i].level + 1 == p->levels;)
-    p->nodes[i].first_child = p->count;
+  if (l->renumber || l->zero) return renumbered(l, p);
+  p->frame_count = l->name_count > 1 ? l->name_count : 1;
+  p->frames = calloc(p->frame_count, sizeof *p->frames);
+  if (p->frames == NULL) return pyr_nomemory(l->e);
+  for (i = 1; i < p->frame_count; i++) p->frames[i].name = i;
+  return PYR_OK;
+}
+
+static pyr_status addroot (pyr_levels *l) {
+  if (pyr_levels_grow(l) != PYR_OK) return l->e->status;
+  l->nodes[0] = (pyr_node){0, 0, 0, 0, 1, 0};
+  if (l->diff) {
+    memset(l->selfs, 0, 2 * sizeof *l->selfs);
+    memset(l->totals, 0, 2 * sizeof *l->totals);
+  }
+  l->count = 1;
+  return PYR_OK;
+}
+
+/* What was grown in steps gives back what it does not need. */
+static void shrink (pyr_levels *l) {
+  pyr_node *nodes = realloc(l->nodes, ((size_t)l->count + 1) * sizeof *nodes);
+  int64_t *sides;
+  if (nodes != NULL) l->nodes = nodes;
+  if (!l->diff) return;
+  sides = realloc(l->selfs, (size_t)l->count * 2 * sizeof *sides);
+  if (sides != NULL) l->selfs = sides;
+  sides = realloc(l->totals, (size_t)l->count * 2 * sizeof *sides);
+  if (sides != NULL) l->totals = sides;
+}
+
+pyr_status pyr_levels_finish (pyr_levels *l, pyr_profile *p, size_t where) {
+  pyr_status status;
+  if (l->count == 0)
+    status = addroot(l);
+  else if (l->top >= l->name_count)
+    status = pyr_levels_fail(l, "a function has a name that is not in the list of names",
+                             l->top_where);
+  else { /* the last level has nothing below it */
+    status = pyr_levels_begin(l, where);
+    if (status == PYR_OK) status = pyr_levels_end(l, where);
+    l->nodes[0].frame = 0;
+  }
+  if (status == PYR_OK) status = makeframes(l, p);
+  if (status == PYR_OK) status = pyr_profile_take_names(p, &l->names, l->e);
+  if (status != PYR_OK) {
+    pyr_profile_free(p);
+    return status;
+  }
+  p->count = l->count;
+  p->levels = l->nodes[l->count - 1].level + 1;
+  p->cut = true;
+  shrink(l);
+  p->nodes = l->nodes;
   p->nodes[p->count] = (pyr_node){0, 0, 0, 0, p->count, 0};
-  if (checktotals(b, where, e) != PYR_OK) return e->status;
-  p->frames = calloc(set->count, sizeof *p->frames);
-  if (p->frames == NULL) return pyr_nomemory(e);
-  for (i = 0; i < set->count; i++) p->frames[i].name = i;
-  p->frame_count = set->count;
-  return pyr_profile_take_names(p, set, e);
+  l->nodes = NULL;
+  return PYR_OK;
 }

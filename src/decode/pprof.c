@@ -27,7 +27,8 @@ typedef struct parser {
   pyr_error *e;
   uint32_t default_type; /* string index */
   bool labelled;
-  uint32_t types, samples, mappings, locations, functions, lines, strings; /* how many */
+  uint32_t types, samples, mappings, locations, functions, lines,
+      strings; /* how many */
 } parser;
 
 static bool bad (const parser *p, const uint8_t *at, const char *message) {
@@ -71,7 +72,8 @@ static pyr_slice whole (const parser *p) {
 /* A string index; how many strings there are is known before anything else is read. */
 static bool stringindex (const parser *p, const field *f, uint32_t *index) {
   if (f->wire != 0) return bad(p, f->at, "a string index is no number");
-  if (f->v != 0 && f->v >= p->strings) return bad(p, f->at, "string index out of range");
+  if (f->v != 0 && f->v >= p->strings)
+    return bad(p, f->at, "string index out of range");
   *index = (uint32_t)f->v;
   return true;
 }
@@ -111,24 +113,31 @@ static const uint8_t *messageat (const parser *p, uint32_t number, uint32_t n) {
 /* Numbered 1..count in order, as most writers do, ids need no table. */
 static bool hashids (parser *p, pyr_idmap *m, uint32_t number) {
   uint32_t size = 16, i = 0;
-  while (i < m->count && m->ids[i] == (uint64_t)i + 1) i++;
+  while (i < m->count && m->ids[i] == (uint64_t)i + 1)
+    i++;
   if (i == m->count) {
     free(m->ids);
     m->ids = NULL;
     return true;
   }
-  while (size < m->count * 2) size *= 2;
+  while (size < m->count * 2)
+    size *= 2;
   m->slots = calloc(size, sizeof *m->slots);
   if (m->slots == NULL) return nomemory(p);
   m->mask = size - 1;
   for (i = 0; i < m->count; i++) {
     uint32_t slot = idhash(m->ids[i]) & m->mask;
-    if (m->ids[i] == 0) return bad(p, messageat(p, number, i), "an id is 0 or missing");
     for (; m->slots[slot] != 0; slot = (slot + 1) & m->mask)
       if (m->ids[m->slots[slot] - 1] == m->ids[i])
         return bad(p, messageat(p, number, i), "an id is used twice");
     m->slots[slot] = i + 1;
   }
+  return true;
+}
+
+static bool addid (const parser *p, pyr_idmap *m, uint64_t id, const field *message) {
+  if (id == 0) return bad(p, message->at, "an id is 0 or missing");
+  m->ids[m->count++] = id;
   return true;
 }
 
@@ -213,8 +222,9 @@ static bool readtype (parser *p, pyr_slice s, pyr_pproftype *t) {
   return true;
 }
 
-static bool readmapping (parser *p, pyr_slice s) {
+static bool readmapping (parser *p, const field *message) {
   pyr_pprof *h = p->h;
+  pyr_slice s = message->sub;
   field f;
   uint32_t file = 0;
   uint64_t id = 0;
@@ -223,13 +233,13 @@ static bool readmapping (parser *p, pyr_slice s) {
     if (isnumber(&f, 1)) id = f.v;
     if (f.number == 5 && !stringindex(p, &f, &file)) return false;
   }
-  h->mapping_ids.ids[h->mapping_ids.count++] = id;
   h->mappings[h->mapping_count++] = file;
-  return true;
+  return addid(p, &h->mapping_ids, id, message);
 }
 
-static bool readfunction (parser *p, pyr_slice s) {
+static bool readfunction (parser *p, const field *message) {
   pyr_pprof *h = p->h;
+  pyr_slice s = message->sub;
   pyr_pproffunction *out = h->functions + h->function_count++;
   field f;
   uint64_t id = 0;
@@ -241,8 +251,7 @@ static bool readfunction (parser *p, pyr_slice s) {
     if (f.number == 4 && !stringindex(p, &f, &out->file)) return false;
     if (isnumber(&f, 5)) out->start_line = linenumber(f.v);
   }
-  h->function_ids.ids[h->function_ids.count++] = id;
-  return true;
+  return addid(p, &h->function_ids, id, message);
 }
 
 static bool readtables (parser *p) {
@@ -260,9 +269,9 @@ static bool readtables (parser *p) {
       good = pyr_slice_varint(&head, &tag);
       h->samples[h->sample_count++] = (uint32_t)(head.p - (const uint8_t *)h->bytes);
     } else if (f.number == MAPPING)
-      good = readmapping(p, f.sub);
+      good = readmapping(p, &f);
     else if (f.number == FUNCTION)
-      good = readfunction(p, f.sub);
+      good = readfunction(p, &f);
     else if (f.number == STRING_TABLE) {
       h->strings[h->string_count].bytes = (const char *)f.sub.p;
       h->strings[h->string_count++].length = (uint32_t)pyr_slice_left(&f.sub);
@@ -305,10 +314,10 @@ static bool readline (parser *p, const field *line) {
   return true;
 }
 
-static bool readlocation (parser *p, const field *location) {
+static bool readlocation (parser *p, const field *message) {
   pyr_pprof *h = p->h;
   pyr_pproflocation *out = h->locations + h->location_count++;
-  pyr_slice s = location->sub;
+  pyr_slice s = message->sub;
   field f;
   uint64_t id = 0, mapping = 0;
   *out = (pyr_pproflocation){0, h->line_count, UINT32_MAX};
@@ -324,10 +333,9 @@ static bool readlocation (parser *p, const field *location) {
   if (mapping != 0) {
     out->mapping = findid(&h->mapping_ids, mapping);
     if (out->mapping == UINT32_MAX)
-      return bad(p, location->at, "a location names a mapping that is not there");
+      return bad(p, message->at, "a location names a mapping that is not there");
   }
-  h->location_ids.ids[h->location_ids.count++] = id;
-  return true;
+  return addid(p, &h->location_ids, id, message);
 }
 
 static bool readlocations (parser *p) {
@@ -477,7 +485,8 @@ static void finddefault (parser *p) {
   h->default_type = h->type_count == 0 ? 0 : h->type_count - 1;
   if (p->default_type == 0) return;
   for (i = h->type_count; i-- > 0;)
-    if (pyr_string_compare(h->strings[h->types[i].type], h->strings[p->default_type]) == 0)
+    if (pyr_string_compare(h->strings[h->types[i].type], h->strings[p->default_type]) ==
+        0)
       h->default_type = i;
 }
 
@@ -497,7 +506,8 @@ static pyr_status takebytes (pyr_buffer *b, const char *bytes, size_t len,
   if (pyr_is_gzip(bytes, len)) {
     if (pyr_inflate(b, bytes, len, max_bytes, e) != PYR_OK) return e->status;
   } else {
-    if (len > max_bytes) return pyr_fail(e, PYR_ELIMIT, "larger than the limit", PYR_NOWHERE);
+    if (len > max_bytes)
+      return pyr_fail(e, PYR_ELIMIT, "larger than the limit", PYR_NOWHERE);
     pyr_buffer_add(b, bytes, len);
   }
   if (b->data == NULL && pyr_buffer_room(b, 1) != NULL) b->data[0] = '\0';
@@ -507,8 +517,8 @@ static pyr_status takebytes (pyr_buffer *b, const char *bytes, size_t len,
   return PYR_OK;
 }
 
-pyr_status pyr_pprof_parse (pyr_pprof *h, const char *bytes, size_t len, size_t max_bytes,
-                            pyr_error *e) {
+pyr_status pyr_pprof_parse (pyr_pprof *h, const char *bytes, size_t len,
+                            size_t max_bytes, pyr_error *e) {
   pyr_buffer b = {NULL, 0, 0, 0, PYR_OK};
   parser p;
   memset(&p, 0, sizeof p);

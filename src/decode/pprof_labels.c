@@ -53,8 +53,10 @@ bool pyr_pprof_label (const pyr_pprof *h, uint32_t i, const uint8_t **place,
 }
 
 /*
-** Sets are told apart by the bytes of their pairs, used as a name. For that equal texts need
-** equal indexes, whatever the string table repeats: 'same' has the first index of a text + 1,
+** Sets are told apart by the bytes of their pairs, used as a name. For that equal texts
+*need
+** equal indexes, whatever the string table repeats: 'same' has the first index of a
+*text + 1,
 ** 'first' that index by the id of the text.
 */
 typedef struct found {
@@ -119,7 +121,8 @@ static bool samplepairs (labeller *l, uint32_t i, uint32_t *count) {
   }
   if (n > 1) qsort(l->found, n, sizeof *l->found, compare);
   for (k = 0; k < n; k++) {
-    if (k > 0 && pyr_string_compare(l->found[k].key, l->found[k - 1].key) == 0) continue;
+    if (k > 0 && pyr_string_compare(l->found[k].key, l->found[k - 1].key) == 0)
+      continue;
     if (!canonical(l, l->found[k].key_index, &l->pairs[kept].key) ||
         !canonical(l, l->found[k].value_index, &l->pairs[kept].value))
       return false;

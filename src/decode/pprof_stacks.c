@@ -4,14 +4,20 @@
 #include "decode/pprof.h"
 
 /*
-** Samples to stacks. What a location stands for is found once: 'frames' has the builder's frame
-** of every line, or UINT32_MAX for what is left out. The stack of the sample before stays in
-** 'levels', root first: the next one usually begins with the same locations, and only what
+** Samples to stacks. What a location stands for is found once: 'frames' has the
+*builder's frame
+** of every line, or UINT32_MAX for what is left out. The stack of the sample before
+*stays in
+** 'levels', root first: the next one usually begins with the same locations, and only
+*what
 ** differs is looked up.
 **
-** Lines get their weights when a level is left: the value that passed through it is added once
-** to the line, unless the same line stands further up (recursion), and to the level above.
-** 'places' gives lines of equal function and number one index, that of the first of them.
+** Lines get their weights when a level is left: the value that passed through it is
+*added once
+** to the line, unless the same line stands further up (recursion), and to the level
+*above.
+** 'places' gives lines of equal function and number one index, that of the first of
+*them.
 */
 typedef struct level {
   int64_t value;
@@ -29,14 +35,15 @@ typedef struct walker {
   pyr_pprofselection *s;
   pyr_stacks *b;
   pyr_error *e;
-  uint32_t *names;               /* [string_count] id in the builder + 1, 0: not yet */
-  uint32_t *frames, *places;     /* [line_count] */
-  bool *known;                   /* [location_count] */
+  uint32_t *names;           /* [string_count] id in the builder + 1, 0: not yet */
+  uint32_t *frames, *places; /* [line_count] */
+  bool *known;               /* [location_count] */
   uint32_t *place_slots, place_mask;
-  weight *weights;               /* [line_count], by place */
-  uint32_t *locations, *before;  /* [depth] of this sample and the one before, leaf first */
+  weight *weights; /* [line_count], by place */
+  uint32_t *locations,
+      *before; /* [depth] of this sample and the one before, leaf first */
   uint32_t before_first, before_depth;
-  uint32_t *levels_after;        /* [depth + 1] levels of the first k locations */
+  uint32_t *levels_after; /* [depth + 1] levels of the first k locations */
   level *levels;
   uint32_t level_count, level_cap;
 } walker;
@@ -109,7 +116,8 @@ static uint32_t place (walker *w, uint32_t line) {
 static pyr_status learn (walker *w, uint32_t location) {
   const pyr_pproflocation *l = w->h->locations + location;
   uint32_t object = 0, line;
-  if (l->mapping != UINT32_MAX && name(w, w->h->mappings[l->mapping], &object) != PYR_OK)
+  if (l->mapping != UINT32_MAX &&
+      name(w, w->h->mappings[l->mapping], &object) != PYR_OK)
     return w->e->status;
   for (line = l->first_line; line < l[1].first_line; line++) {
     if (learnline(w, l, line, object) != PYR_OK) return w->e->status;
@@ -122,14 +130,16 @@ static pyr_status learn (walker *w, uint32_t location) {
 /* ---- which samples ---- */
 
 /* True if the sample has an id of that kind whose lower-case value is in the set. */
-static bool hasid (const walker *w, uint32_t i, const pyr_names *ids, pyr_labelkind kind) {
+static bool hasid (const walker *w, uint32_t i, const pyr_names *ids,
+                   pyr_labelkind kind) {
   const uint8_t *at = NULL;
   pyr_pproflabel l;
   while (pyr_pprof_label(w->h, i, &at, &l)) {
     const pyr_string *v = w->h->strings + l.value;
     char text[64];
     uint32_t k;
-    if (v->length == 0 || v->length > sizeof text || pyr_pprof_kind(w->h, l.key) != kind)
+    if (v->length == 0 || v->length > sizeof text ||
+        pyr_pprof_kind(w->h, l.key) != kind)
       continue;
     for (k = 0; k < v->length; k++) {
       char c = v->bytes[k];
@@ -149,8 +159,9 @@ static bool wanted (const walker *w, uint32_t i) {
   return s->traces == NULL || hasid(w, i, s->traces, PYR_TRACE);
 }
 
-/* True if the stack begins with the functions of the call site. Asks before anything of the
-   stack is learnt, so that a profile has no frames of samples that were left out. */
+/* True if the stack begins with the functions of the call site. Asks before anything of
+   the stack is learnt, so that a profile has no frames of samples that were left out.
+ */
 static bool atcallsite (const walker *w, const uint32_t *locations, uint32_t depth) {
   uint32_t found = 0, k, line;
   for (k = depth; k-- > 0 && found < w->s->call_site_depth;) {
@@ -217,7 +228,8 @@ static pyr_status follow (walker *w, uint32_t first, uint32_t depth) {
   const uint32_t *now = w->locations + first, *before = w->before + w->before_first;
   uint32_t n = depth - first, m = w->before_depth - w->before_first, shared = 0;
   uint32_t *swap = w->before;
-  while (shared < n && shared < m && now[n - 1 - shared] == before[m - 1 - shared]) shared++;
+  while (shared < n && shared < m && now[n - 1 - shared] == before[m - 1 - shared])
+    shared++;
   leave(w, w->levels_after[shared]);
   for (; shared < n; shared++) {
     if (enter(w, now[n - 1 - shared]) != PYR_OK) return w->e->status;
@@ -261,13 +273,15 @@ static pyr_status walk (walker *w) {
     if (s->max_depth != 0 && depth > s->max_depth) first = depth - s->max_depth;
     if (s->call_site_depth != 0 && !atcallsite(w, w->locations + first, depth - first))
       continue;
-    if (follow(w, first, depth) != PYR_OK || add(w, value) != PYR_OK) return w->e->status;
+    if (follow(w, first, depth) != PYR_OK || add(w, value) != PYR_OK)
+      return w->e->status;
   }
   leave(w, 0);
   for (line = 0; line < w->h->line_count; line++) {
     const weight *at = w->weights + line;
-    if (at->total != 0 && pyr_stacks_weigh(w->b, w->frames[line], w->h->lines[line].line,
-                                           at->self, at->total, w->e) != PYR_OK)
+    if (at->total != 0 &&
+        pyr_stacks_weigh(w->b, w->frames[line], w->h->lines[line].line, at->self,
+                         at->total, w->e) != PYR_OK)
       return w->e->status;
   }
   return PYR_OK;
@@ -276,7 +290,8 @@ static pyr_status walk (walker *w) {
 static bool prepare (walker *w) {
   const pyr_pprof *h = w->h;
   uint32_t slots = 16;
-  while (slots < h->line_count * 2) slots *= 2;
+  while (slots < h->line_count * 2)
+    slots *= 2;
   w->place_mask = slots - 1;
   w->place_slots = calloc(slots, sizeof *w->place_slots);
   w->names = calloc(h->string_count + 1u, sizeof *w->names);
@@ -287,8 +302,8 @@ static bool prepare (walker *w) {
   w->locations = malloc((h->depth + 1u) * sizeof *w->locations);
   w->before = malloc((h->depth + 1u) * sizeof *w->before);
   w->levels_after = calloc(h->depth + 1u, sizeof *w->levels_after);
-  return w->place_slots && w->names && w->frames && w->places && w->known && w->weights &&
-         w->locations && w->before && w->levels_after;
+  return w->place_slots && w->names && w->frames && w->places && w->known &&
+         w->weights && w->locations && w->before && w->levels_after;
 }
 
 pyr_status pyr_pprof_stacks (const pyr_pprof *h, pyr_pprofselection *s, pyr_stacks *b,

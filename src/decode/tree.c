@@ -5,9 +5,10 @@
 #include "decode/decode.h"
 
 /*
-** Two passes over the records, which come in pre-order: the first checks them and counts the
-** nodes of every level, the second puts each node where it belongs in level order. So no
-** second array of nodes is needed.
+** Records in pre-order: length of the name, name, self, number of children. Two passes: the
+** first checks everything and counts the nodes of every level, the second puts each node where
+** it belongs in level order. So nodes are stored once, and what grows with the depth are 8
+** bytes a level.
 */
 typedef struct record {
   pyr_slice name;
@@ -15,119 +16,171 @@ typedef struct record {
   uint64_t children;
 } record;
 
-typedef struct open {
-  uint64_t left; /* children that have not come yet */
-} open;
+typedef struct openlevel {
+  uint32_t left; /* children of the open node that have not come yet */
+  uint32_t at;   /* first pass: nodes so far; second: index of the next node */
+} openlevel;
 
 typedef struct treereader {
-  const char *begin;
+  const uint8_t *begin;
   pyr_slice s;
-  open *stack;
-  uint32_t *counts; /* nodes of each level; in the second pass the next free place */
-  uint32_t cap, levels;
+  openlevel *levels;
+  uint32_t level_count, level_cap;
+  uint32_t nodes;
+  pyr_error *e;
 } treereader;
 
-static size_t at (const treereader *r) {
-  return (size_t)(r->s.p - (const uint8_t *)r->begin);
+static pyr_status wrong (treereader *r, const char *message) {
+  return pyr_fail(r->e, PYR_EDECODE, message, (size_t)(r->s.p - r->begin));
 }
 
-static const char *readrecord (treereader *r, record *out) {
-  uint64_t self;
-  if (!pyr_slice_bytes(&r->s, &out->name)) return "a name runs past the end";
-  if (!pyr_slice_varint(&r->s, &self)) return "the tree ends inside a node";
-  if (self > INT64_MAX) return "negative self value";
-  out->self = (int64_t)self;
-  if (!pyr_slice_varint(&r->s, &out->children)) return "the tree ends inside a node";
-  if (out->children > pyr_slice_left(&r->s) / 3) return "more children than bytes";
-  if (out->name.end - out->name.p > INT32_MAX) return "a name is too long";
-  return NULL;
+static inline bool readvarint (pyr_slice *s, uint64_t *value) {
+  if (s->p < s->end && *s->p < 0x80) {
+    *value = *s->p++;
+    return true;
+  }
+  return pyr_slice_varint(s, value);
 }
 
-static pyr_status growlevels (treereader *r, pyr_error *e) {
-  uint32_t cap = r->cap == 0 ? 64 : r->cap * 2;
-  open *stack = realloc(r->stack, cap * sizeof *stack);
-  uint32_t *counts;
-  if (stack == NULL) return pyr_nomemory(e);
-  r->stack = stack;
-  counts = realloc(r->counts, cap * sizeof *counts);
-  if (counts == NULL) return pyr_nomemory(e);
-  r->counts = counts;
-  r->cap = cap;
+static inline bool readrecord (pyr_slice *s, record *r) {
+  uint64_t length, self;
+  if (!readvarint(s, &length) || length > pyr_slice_left(s)) return false;
+  r->name.p = s->p;
+  r->name.end = s->p += length;
+  if (!readvarint(s, &self) || !readvarint(s, &r->children)) return false;
+  r->self = (int64_t)self;
+  return true;
+}
+
+static pyr_status growlevels (treereader *r) {
+  uint32_t cap = r->level_cap == 0 ? 128 : r->level_cap * 2;
+  openlevel *levels = realloc(r->levels, cap * sizeof *levels);
+  if (levels == NULL) return pyr_nomemory(r->e);
+  r->levels = levels;
+  r->level_cap = cap;
   return PYR_OK;
 }
 
-static pyr_status count (treereader *r, uint32_t *nodes, pyr_error *e) {
-  uint32_t depth = 0, n = 0;
+/* A record is at least three bytes long. */
+static pyr_status checkrecord (treereader *r, const record *rec, int64_t *sum) {
+  if (rec->self < 0) return wrong(r, "a self value is negative");
+  if (__builtin_add_overflow(*sum, rec->self, sum))
+    return wrong(r, "the sum of all values exceeds 64 bits");
+  if (rec->children > pyr_slice_left(&r->s) / 3)
+    return wrong(r, "a function has more callees than there are bytes left");
+  if (rec->children > PYR_NODES_MAX || r->nodes == PYR_NODES_MAX ||
+      rec->name.end - rec->name.p > UINT32_MAX)
+    return pyr_fail(r->e, PYR_ELIMIT, "more nodes than a profile can hold, or a longer name",
+                    (size_t)(r->s.p - r->begin));
+  return PYR_OK;
+}
+
+/* To the level of the record that comes next; false after the last one. */
+static inline bool nextlevel (openlevel *levels, uint32_t *depth) {
+  uint32_t d = *depth;
+  while (levels[d].left == 0)
+    if (d-- == 0) return false;
+  levels[d].left--;
+  *depth = d + 1;
+  return true;
+}
+
+static pyr_status count (treereader *r) {
+  uint32_t depth = 0;
   int64_t sum = 0;
+  record rec;
   do {
-    record rec;
-    const char *wrong = readrecord(r, &rec);
-    if (wrong == NULL && n == PYR_NODES_MAX)
-      return pyr_fail(e, PYR_ELIMIT, "more nodes than a profile can hold", at(r));
-    if (wrong == NULL && __builtin_add_overflow(sum, rec.self, &sum))
-      wrong = "the sum of all values exceeds 64 bits";
-    if (wrong != NULL) return pyr_fail(e, PYR_EDECODE, wrong, at(r));
-    if (depth == r->cap && growlevels(r, e) != PYR_OK) return e->status;
-    if (depth == r->levels) r->counts[r->levels++] = 0;
-    r->counts[depth]++;
-    r->stack[depth].left = rec.children;
-    n++;
-    while (depth > 0 && r->stack[depth].left == 0) depth--;
-    if (r->stack[depth].left != 0) r->stack[depth++].left--;
-  } while (depth != 0);
-  if (r->s.p != r->s.end)
-    return pyr_fail(e, PYR_EDECODE, "bytes after the end of the tree", at(r));
-  *nodes = n;
-  return PYR_OK;
+    const uint8_t *begin = r->s.p;
+    if (!readrecord(&r->s, &rec)) return wrong(r, "the tree ends inside a record");
+    if (checkrecord(r, &rec, &sum) != PYR_OK) return r->e->status;
+    if (begin == r->begin && rec.name.p != rec.name.end) {
+      r->s.p = begin;
+      return wrong(r, "a tree begins with a root that has no name");
+    }
+    if (depth == r->level_cap && growlevels(r) != PYR_OK) return r->e->status;
+    if (depth == r->level_count) r->levels[r->level_count++].at = 0;
+    r->levels[depth].at++;
+    r->levels[depth].left = (uint32_t)rec.children;
+    r->nodes++;
+  } while (nextlevel(r->levels, &depth));
+  return r->s.p == r->s.end ? PYR_OK : wrong(r, "something follows the tree");
 }
 
-static pyr_status place (treereader *r, pyr_profile *p, pyr_names *names, pyr_error *e) {
-  uint32_t depth = 0, first = 0, n, i;
-  for (i = 0; i < r->levels; i++) { /* counts become places */
-    n = r->counts[i];
-    r->counts[i] = first;
+/*
+** The frame of a function is the id of its name. That of a function without name is an
+** additional one at the end, since frame 0 is the root's: until their number is known it is
+** marked.
+*/
+#define NAMELESS UINT32_MAX
+
+static pyr_status place (treereader *r, pyr_profile *p, pyr_names *names, bool *nameless) {
+  uint32_t depth = 0, first = 0, i;
+  record rec;
+  for (i = 0; i < r->level_count; i++) {
+    uint32_t n = r->levels[i].at;
+    r->levels[i].at = first;
     first += n;
   }
   do {
-    record rec;
-    uint32_t name, to = r->counts[depth]++;
-    (void)readrecord(r, &rec);
+    openlevel *level = r->levels + depth;
+    uint32_t frame;
+    if (!readrecord(&r->s, &rec)) return wrong(r, "the tree ends inside a record");
     if (pyr_names_intern(names, (const char *)rec.name.p,
-                         (uint32_t)(rec.name.end - rec.name.p), &name) != PYR_OK)
-      return pyr_nomemory(e);
-    p->nodes[to] =
-        (pyr_node){rec.self, rec.self, name, depth == 0 ? 0 : r->counts[depth - 1] - 1,
-                   depth + 1 < r->levels ? r->counts[depth + 1] : p->count, depth};
-    r->stack[depth].left = rec.children;
-    while (depth > 0 && r->stack[depth].left == 0) depth--;
-    if (r->stack[depth].left != 0) r->stack[depth++].left--;
-  } while (depth != 0);
-  p->nodes[0].frame = 0;
-  p->nodes[p->count] = (pyr_node){0, 0, 0, 0, p->count, 0};
-  for (i = p->count - 1; i > 0; i--) p->nodes[p->nodes[i].parent].total += p->nodes[i].total;
+                         (uint32_t)(rec.name.end - rec.name.p), &frame) != PYR_OK)
+      return pyr_nomemory(r->e);
+    if (frame == 0 && depth != 0) {
+      frame = NAMELESS;
+      *nameless = true;
+    }
+    level->left = (uint32_t)rec.children;
+    p->nodes[level->at++] = (pyr_node){
+        .self = rec.self,
+        .total = rec.self,
+        .frame = frame,
+        .parent = depth == 0 ? 0 : level[-1].at - 1,
+        .first_child = depth + 1 < r->level_count ? level[1].at : r->nodes,
+        .level = depth,
+    };
+  } while (nextlevel(r->levels, &depth));
   return PYR_OK;
 }
 
-static pyr_status build (treereader *r, pyr_profile *p, size_t len, pyr_error *e) {
+/* The sum of all self values fits, so no total overflows. */
+static void sumtotals (pyr_profile *p) {
+  uint32_t i;
+  for (i = p->count - 1; i > 0; i--) p->nodes[p->nodes[i].parent].total += p->nodes[i].total;
+}
+
+static pyr_status makeframes (pyr_profile *p, const pyr_names *names, bool nameless,
+                              pyr_error *e) {
+  uint32_t i;
+  p->frame_count = names->count + nameless;
+  p->frames = calloc(p->frame_count, sizeof *p->frames);
+  if (p->frames == NULL) return pyr_nomemory(e);
+  for (i = 1; i < names->count; i++) p->frames[i].name = i;
+  for (i = 1; nameless && i < p->count; i++)
+    if (p->nodes[i].frame == NAMELESS) p->nodes[i].frame = names->count;
+  return pyr_profile_take_names(p, names, e);
+}
+
+static pyr_status build (treereader *r, pyr_profile *p) {
   pyr_names names;
   pyr_status status;
-  uint32_t i;
-  if (count(r, &p->count, e) != PYR_OK) return e->status;
-  p->levels = r->levels;
+  bool nameless = false;
+  p->count = r->nodes;
+  p->levels = r->level_count;
+  p->cut = true;
   p->nodes = malloc(((size_t)p->count + 1) * sizeof *p->nodes);
-  if (p->nodes == NULL) return pyr_nomemory(e);
-  r->s.p = (const uint8_t *)r->begin;
-  r->s.end = r->s.p + len;
-  status = pyr_names_init(&names, 0) == PYR_OK ? place(r, p, &names, e) : pyr_nomemory(e);
+  if (p->nodes == NULL) return pyr_nomemory(r->e);
+  p->nodes[p->count] = (pyr_node){0, 0, 0, 0, p->count, 0};
+  r->s.p = r->begin;
+  if (pyr_names_init(&names, 0) != PYR_OK)
+    status = pyr_nomemory(r->e);
+  else
+    status = place(r, p, &names, &nameless);
   if (status == PYR_OK) {
-    p->frames = calloc(names.count, sizeof *p->frames);
-    if (p->frames == NULL)
-      status = pyr_nomemory(e);
-    else {
-      for (i = 0; i < names.count; i++) p->frames[i].name = i;
-      p->frame_count = names.count;
-      status = pyr_profile_take_names(p, &names, e);
-    }
+    sumtotals(p);
+    status = makeframes(p, &names, nameless, r->e);
   }
   pyr_names_free(&names);
   return status;
@@ -137,22 +190,19 @@ pyr_status pyr_decode_tree (pyr_profile *p, const char *bytes, size_t len, pyr_e
   static const char empty[] = {0, 0, 0};
   treereader r;
   pyr_status status;
-  memset(&r, 0, sizeof r);
   memset(p, 0, sizeof *p);
-  if (len == 0) {
+  memset(&r, 0, sizeof r);
+  if (len == 0) { /* a root without anything below it */
     bytes = empty;
     len = sizeof empty;
   }
-  r.begin = bytes;
-  r.s.p = (const uint8_t *)bytes;
-  r.s.end = r.s.p + len;
-  p->cut = true;
-  status = build(&r, p, len, e);
-  free(r.stack);
-  free(r.counts);
-  if (status != PYR_OK) {
-    e->format = "tree";
-    pyr_profile_free(p);
-  }
+  r.e = e;
+  e->format = "tree";
+  r.begin = r.s.p = (const uint8_t *)bytes;
+  r.s.end = r.begin + len;
+  status = count(&r);
+  if (status == PYR_OK) status = build(&r, p);
+  free(r.levels);
+  if (status != PYR_OK) pyr_profile_free(p);
   return status;
 }

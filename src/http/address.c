@@ -80,6 +80,8 @@ pyr_status pyr_address_parse (pyr_address *a, const char *text, pyr_error *e) {
   if (code == CURLUE_OK && strcmp(a->scheme, "http") != 0 &&
       strcmp(a->scheme, "https") != 0)
     code = CURLUE_UNSUPPORTED_SCHEME;
+  if (code == CURLUE_UNSUPPORTED_SCHEME && strstr(text, "://") == NULL)
+    code = CURLUE_BAD_SCHEME; /* "localhost:4040" */
   if (code != CURLUE_OK) {
     pyr_address_free(a);
     if (code == CURLUE_OUT_OF_MEMORY) return pyr_nomemory(e);

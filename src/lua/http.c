@@ -487,17 +487,18 @@ static bool takeheaders (lua_State *L, int index, pyr_request *r) {
   return true;
 }
 
-/* An address that cannot be read may hold a password all the same: what may be one, and what
-   follows a question mark, is not repeated. */
+/* An address that cannot be read may hold a password all the same: nothing before an '@' and
+   nothing after a question mark is repeated. */
 static int badaddress (lua_State *L, const char *url, const pyr_error *e) {
-  const char *end = url + strcspn(url, "?#"), *start = url, *p;
-  if (e->status == PYR_EMEMORY) return luaL_error(L, "%s", e->message);
-  for (p = url; p < end; p++)
-    if (*p == '@') start = p + 1;
+  const char *at = strrchr(url, '@'), *start = at == NULL ? url : at + 1;
+  size_t i, n = strcspn(start, "?#");
   luaL_Buffer b;
+  if (e->status == PYR_EMEMORY) return luaL_error(L, "%s", e->message);
   luaL_buffinit(L, &b);
-  for (p = start; p < end && p < start + 200; p++)
-    luaL_addchar(&b, (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
+  for (i = 0; i < n && i < 200; i++) {
+    unsigned char c = (unsigned char)start[i];
+    luaL_addchar(&b, (char)(c < 0x20 || c == 0x7f ? '?' : c));
+  }
   luaL_pushresult(&b);
   lua_pushfstring(L, "cannot use the address '%s': %s", lua_tostring(L, -1), e->message);
   return pyr_lua_fail(L, "config", lua_tostring(L, -1), "bad_url", NULL);

@@ -4,7 +4,6 @@
 #include "decode/pprof.h"
 #include "lua/binding.h"
 
-/* One user value: the table of label sets, made when first asked for. */
 static pyr_pprof *checkpprof (lua_State *L, int arg) {
   pyr_pprof *h = luaL_checkudata(L, arg, PYR_PPROF_T);
   if (h->types == NULL) luaL_argerror(L, arg, "pprof is closed");
@@ -74,13 +73,17 @@ static int pprof_types (lua_State *L) {
   return 1;
 }
 
+static uint32_t setof (const pyr_pprof *h, uint32_t sample) {
+  return h->sample_sets == NULL ? 0 : h->sample_sets[sample];
+}
+
 static int pprof_sets (lua_State *L) {
   pyr_pprof *h = checkpprof(L, 1);
   uint32_t i, k;
   uint32_t *counts = lua_newuserdatauv(L, (h->set_count + 1) * sizeof *counts, 0);
   memset(counts, 0, (h->set_count + 1) * sizeof *counts);
   for (i = 0; i < h->sample_count; i++)
-    counts[h->sample_sets == NULL ? 0 : h->sample_sets[i]]++;
+    counts[setof(h, i)]++;
   lua_createtable(L, (int)h->set_count, 0);
   for (i = 0; i < h->set_count; i++) {
     lua_createtable(L, 0, 2);
@@ -98,16 +101,36 @@ static int pprof_sets (lua_State *L) {
   return 1;
 }
 
+/* A profile without types is empty: asking for its first one finds nothing. */
 static uint32_t checktype (lua_State *L, int arg, const pyr_pprof *h) {
   lua_Integer type = luaL_checkinteger(L, arg);
-  luaL_argcheck(L, type >= 1 && type <= (lua_Integer)h->type_count, arg,
-                "no sample type of that number");
+  lua_Integer count = h->type_count == 0 ? 1 : (lua_Integer)h->type_count;
+  luaL_argcheck(L, type >= 1 && type <= count, arg, "no sample type of that number");
   return (uint32_t)(type - 1);
 }
 
-/* Adds 'value' to t[key][text] of the table on top. */
-static void addtag (lua_State *L, const pyr_pprof *h, const pyr_pproflabel *l,
+static int overflow (lua_State *L) {
+  static const pyr_error e = {PYR_EDECODE, "the sum of all values exceeds 64 bits",
+                              "pprof", PYR_NOWHERE};
+  return pyr_lua_error(L, &e);
+}
+
+/* Ids are compared, and shown, in lower case. */
+static void pushid (lua_State *L, const pyr_pprof *h, uint32_t index) {
+  const pyr_string *s = h->strings + index;
+  luaL_Buffer b;
+  char *text = luaL_buffinitsize(L, &b, s->length);
+  uint32_t k;
+  for (k = 0; k < s->length; k++)
+    text[k] = s->bytes[k] >= 'A' && s->bytes[k] <= 'Z' ? (char)(s->bytes[k] + 'a' - 'A')
+                                                       : s->bytes[k];
+  luaL_pushresultsize(&b, s->length);
+}
+
+/* Adds 'value' to t[key][text] of the table on top; false if the sum is too large. */
+static bool addtag (lua_State *L, const pyr_pprof *h, const pyr_pproflabel *l, bool id,
                     int64_t value) {
+  int64_t sum;
   pushstring(L, h, l->key);
   if (lua_rawget(L, -2) == LUA_TNIL) {
     lua_pop(L, 1);
@@ -116,17 +139,20 @@ static void addtag (lua_State *L, const pyr_pprof *h, const pyr_pproflabel *l,
     lua_pushvalue(L, -2);
     lua_rawset(L, -4);
   }
-  if (l->value != 0)
-    pushstring(L, h, l->value);
-  else
+  if (l->numeric)
     lua_pushfstring(L, "%I", (lua_Integer)l->number);
+  else if (id)
+    pushid(L, h, l->value);
+  else
+    pushstring(L, h, l->value);
   lua_pushvalue(L, -1);
   lua_rawget(L, -3);
-  value = (int64_t)((uint64_t)value + (uint64_t)lua_tointeger(L, -1));
+  if (__builtin_add_overflow((int64_t)lua_tointeger(L, -1), value, &sum)) return false;
   lua_pop(L, 1);
-  lua_pushinteger(L, value);
+  lua_pushinteger(L, sum);
   lua_rawset(L, -3);
   lua_pop(L, 1);
+  return true;
 }
 
 static int collecttags (lua_State *L, bool ids) {
@@ -134,13 +160,13 @@ static int collecttags (lua_State *L, bool ids) {
   uint32_t type = checktype(L, 2, h), i, depth;
   lua_newtable(L);
   for (i = 0; i < h->sample_count; i++) {
-    const uint8_t *place = NULL;
+    const uint8_t *at = NULL;
     pyr_pproflabel l;
     int64_t value = pyr_pprof_sample(h, i, type, NULL, &depth);
-    while (pyr_pprof_label(h, i, &place, &l)) {
-      bool id = l.key != 0 && (l.key == h->span_key[0] || l.key == h->span_key[1] ||
-                               l.key == h->trace_key);
-      if (!ids || (id && l.value != 0)) addtag(L, h, &l, value);
+    if (value < 0) continue;
+    while (pyr_pprof_label(h, i, &at, &l)) {
+      if (ids && (l.value == 0 || pyr_pprof_kind(h, l.key) == PYR_LABEL)) continue;
+      if (!addtag(L, h, &l, ids, value)) return overflow(L);
     }
   }
   return 1;
@@ -154,7 +180,8 @@ static int pprof_ids (lua_State *L) {
   return collecttags(L, true);
 }
 
-/* An array of wanted sets at 'arg' (nil: NULL) as flags in a userdata, which is pushed. */
+/* An array of wanted sets at 'arg' (nil: NULL) as flags in a userdata, which is pushed.
+ */
 static const bool *checksets (lua_State *L, int arg, const pyr_pprof *h) {
   bool *flags;
   lua_Integer i, n;
@@ -166,7 +193,7 @@ static const bool *checksets (lua_State *L, int arg, const pyr_pprof *h) {
   arg = lua_absindex(L, arg);
   flags = lua_newuserdatauv(L, h->set_count + 1, 0);
   memset(flags, 0, h->set_count + 1);
-  n = luaL_len(L, arg);
+  n = (lua_Integer)lua_rawlen(L, arg);
   for (i = 1; i <= n; i++) {
     lua_Integer set;
     lua_rawgeti(L, arg, i);
@@ -189,12 +216,11 @@ static int pprof_total (lua_State *L) {
   sets = checksets(L, 3, h);
   for (i = 0; i < h->sample_count; i++) {
     int64_t value;
-    if (sets != NULL && !sets[h->sample_sets == NULL ? 0 : h->sample_sets[i]]) continue;
+    if (sets != NULL && !sets[setof(h, i)]) continue;
     value = pyr_pprof_sample(h, i, type, NULL, &depth);
-    if (value == 0) continue;
+    if (value <= 0) continue;
     count++;
-    if (__builtin_add_overflow(sum, value, &sum))
-      return luaL_error(L, "the sum of all values exceeds 64 bits");
+    if (__builtin_add_overflow(sum, value, &sum)) return overflow(L);
   }
   lua_pushinteger(L, sum);
   lua_pushinteger(L, count);
@@ -206,20 +232,19 @@ typedef struct total {
   lua_Integer samples;
 } total;
 
-/* One pass for all sets: asking for each of them would walk over the samples as often. */
+/* One pass for all sets: asking for each of them would walk over the samples as often.
+ */
 static int pprof_totals (lua_State *L) {
   pyr_pprof *h = checkpprof(L, 1);
   uint32_t type = checktype(L, 2, h), i, depth;
   total *totals = lua_newuserdatauv(L, (h->set_count + 1) * sizeof *totals, 0);
   memset(totals, 0, (h->set_count + 1) * sizeof *totals);
   for (i = 0; i < h->sample_count; i++) {
-    total *t = &totals[h->sample_sets == NULL ? 0 : h->sample_sets[i]];
+    total *t = totals + setof(h, i);
     int64_t value = pyr_pprof_sample(h, i, type, NULL, &depth);
-    if (value == 0) continue;
+    if (value <= 0) continue;
     t->samples++;
-    if (__builtin_add_overflow(t->value, value, &t->value))
-      return pyr_lua_fail(L, "limit", "the sum of all values exceeds 64 bits", "overflow",
-                          NULL);
+    if (__builtin_add_overflow(t->value, value, &t->value)) return overflow(L);
   }
   lua_createtable(L, (int)h->set_count, 0);
   for (i = 0; i < h->set_count; i++) {
@@ -233,8 +258,12 @@ static int pprof_totals (lua_State *L) {
   return 1;
 }
 
-/* Adds 'value' to the row of a span; 'rows' is an array that is indexed by 'known' too. */
-static void addspan (lua_State *L, const pyr_pprof *h, uint32_t set, uint32_t span,
+/*
+** Adds 'value' to the row of a span; 'rows' is an array that is indexed by 'known' too.
+*False
+** if the sum is too large.
+*/
+static bool addspan (lua_State *L, const pyr_pprof *h, uint32_t set, uint32_t span,
                      uint32_t trace, int64_t value, int rows, int known) {
   uint32_t key[3] = {set, span, trace};
   lua_pushlstring(L, (const char *)key, sizeof key);
@@ -244,9 +273,9 @@ static void addspan (lua_State *L, const pyr_pprof *h, uint32_t set, uint32_t sp
     lua_createtable(L, 0, 4);
     lua_pushinteger(L, (lua_Integer)set + 1);
     lua_setfield(L, -2, "set");
-    pushstring(L, h, span);
+    pushid(L, h, span);
     lua_setfield(L, -2, "span_id");
-    pushstring(L, h, trace);
+    pushid(L, h, trace);
     lua_setfield(L, -2, "trace_id");
     lua_pushinteger(L, 0);
     lua_setfield(L, -2, "value");
@@ -257,11 +286,13 @@ static void addspan (lua_State *L, const pyr_pprof *h, uint32_t set, uint32_t sp
     lua_rawset(L, known);
   }
   lua_getfield(L, -1, "value");
-  value = (int64_t)((uint64_t)value + (uint64_t)lua_tointeger(L, -1));
+  if (__builtin_add_overflow((int64_t)lua_tointeger(L, -1), value, &value))
+    return false;
   lua_pop(L, 1);
   lua_pushinteger(L, value);
   lua_setfield(L, -2, "value");
   lua_pop(L, 2);
+  return true;
 }
 
 static int pprof_spans (lua_State *L) {
@@ -278,15 +309,16 @@ static int pprof_spans (lua_State *L) {
     pyr_pproflabel l;
     uint32_t span = 0, trace = 0;
     int64_t value = pyr_pprof_sample(h, i, type, NULL, &depth);
-    while (value != 0 && pyr_pprof_label(h, i, &place, &l)) {
+    if (value <= 0) continue;
+    while (pyr_pprof_label(h, i, &place, &l)) {
       pyr_labelkind kind = pyr_pprof_kind(h, l.key);
       if (l.value == 0) continue;
       if (kind == PYR_SPAN) span = l.value;
       if (kind == PYR_TRACE) trace = l.value;
     }
     if (span == 0) continue;
-    addspan(L, h, h->sample_sets == NULL ? 0 : h->sample_sets[i], span, trace, value, rows,
-            known);
+    if (!addspan(L, h, setof(h, i), span, trace, value, rows, known))
+      return overflow(L);
   }
   lua_pop(L, 1);
   return 1;
@@ -300,17 +332,20 @@ static int pprof_bytes (lua_State *L) {
 
 #define MAX_BYTES ((lua_Integer)512 << 20)
 
-static lua_Integer maxbytes (lua_State *L, int arg) {
+static size_t checkmax (lua_State *L, int arg) {
   lua_Integer n = MAX_BYTES;
-  if (lua_istable(L, arg)) {
-    if (lua_getfield(L, arg, "max_bytes") != LUA_TNIL) n = luaL_checkinteger(L, -1);
-    lua_pop(L, 1);
+  if (lua_isnoneornil(L, arg)) return (size_t)n;
+  luaL_checktype(L, arg, LUA_TTABLE);
+  if (lua_getfield(L, arg, "max_bytes") != LUA_TNIL) {
+    n = luaL_checkinteger(L, -1);
+    luaL_argcheck(L, n >= 1, arg, "option 'max_bytes' must be positive");
   }
-  return n;
+  lua_pop(L, 1);
+  return (size_t)n;
 }
 
 static pyr_pprof *newpprof (lua_State *L) {
-  pyr_pprof *h = lua_newuserdatauv(L, sizeof *h, 1);
+  pyr_pprof *h = lua_newuserdatauv(L, sizeof *h, 0);
   memset(h, 0, sizeof *h);
   luaL_setmetatable(L, PYR_PPROF_T);
   return h;
@@ -323,18 +358,18 @@ static void filled (lua_State *L, const pyr_pprof *h) {
 }
 
 static int core_pprof (lua_State *L) {
-  size_t len;
-  const char *bytes = pyr_lua_bytes(L, 1, &len);
-  lua_Integer max_bytes = maxbytes(L, 2);
+  size_t len, max_bytes = checkmax(L, 2);
   pyr_pprof *h = newpprof(L);
+  const char *bytes = pyr_lua_bytes(L, 1, &len);
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
-  if (pyr_pprof_parse(h, bytes, len, (size_t)max_bytes, &e) != PYR_OK)
+  if (pyr_pprof_parse(h, bytes, len, max_bytes, &e) != PYR_OK)
     return pyr_lua_error(L, &e);
   filled(L, h);
   return 1;
 }
 
-pyr_status pyr_lua_pushpprof (lua_State *L, const char *bytes, size_t len, pyr_error *e) {
+pyr_status pyr_lua_pushpprof (lua_State *L, const char *bytes, size_t len,
+                              pyr_error *e) {
   pyr_pprof *h = newpprof(L);
   if (pyr_pprof_parse(h, bytes, len, 0, e) != PYR_OK) {
     lua_pop(L, 1);
@@ -359,7 +394,8 @@ static int names__gc (lua_State *L) {
   return 0;
 }
 
-static void *newscratch (lua_State *L, const char *name, size_t size, lua_CFunction gc) {
+static void *newscratch (lua_State *L, const char *name, size_t size,
+                         lua_CFunction gc) {
   void *scratch = lua_newuserdatauv(L, size, 0);
   memset(scratch, 0, size);
   if (luaL_newmetatable(L, name)) {
@@ -370,7 +406,11 @@ static void *newscratch (lua_State *L, const char *name, size_t size, lua_CFunct
   return scratch;
 }
 
-/* The keys of the table in field 'key' of the selection at 'arg' as a set; pushes one value. */
+/*
+** The keys of the table in field 'key' of the selection at 'arg' as a set, in lower
+*case;
+** pushes one value.
+*/
 static const pyr_names *checkids (lua_State *L, int arg, const char *key) {
   pyr_names *set;
   if (lua_getfield(L, arg, key) == LUA_TNIL) return NULL;
@@ -379,47 +419,83 @@ static const pyr_names *checkids (lua_State *L, int arg, const char *key) {
   if (pyr_names_init(set, 1) != PYR_OK) luaL_error(L, "not enough memory");
   lua_pushnil(L);
   while (lua_next(L, -3) != 0) {
-    size_t len;
-    uint32_t id;
+    char id[64];
+    size_t len, k;
+    uint32_t index;
     const char *text;
+    if (lua_type(L, -2) != LUA_TSTRING)
+      luaL_error(L, "the keys of '%s' must be strings", key);
+    text = lua_tolstring(L, -2, &len);
+    if (lua_toboolean(L, -1) && len <= sizeof id) { /* what is longer is no id */
+      for (k = 0; k < len; k++)
+        id[k] =
+            text[k] >= 'A' && text[k] <= 'Z' ? (char)(text[k] + 'a' - 'A') : text[k];
+      if (pyr_names_intern(set, id, (uint32_t)len, &index) != PYR_OK)
+        luaL_error(L, "not enough memory");
+    }
     lua_pop(L, 1);
-    text = luaL_checklstring(L, -1, &len);
-    if (pyr_names_intern(set, text, (uint32_t)len, &id) != PYR_OK)
-      luaL_error(L, "not enough memory");
   }
   lua_remove(L, -2);
   return set;
 }
 
-/* The call site in the options at 'arg': an array in a userdata, anchored with its strings. */
+/*
+** Field call_site of the options at 'arg' as an array in a userdata, which keeps a
+*table of
+** the strings alive; pushes one value.
+*/
 static const pyr_string *checkcallsite (lua_State *L, int arg, uint32_t *depth) {
   pyr_string *site;
   lua_Integer n, i;
   *depth = 0;
-  if (!lua_istable(L, arg) || lua_getfield(L, arg, "call_site") == LUA_TNIL) return NULL;
+  if (lua_getfield(L, arg, "call_site") == LUA_TNIL) return NULL;
   luaL_checktype(L, -1, LUA_TTABLE);
-  n = luaL_len(L, -1);
+  n = (lua_Integer)lua_rawlen(L, -1);
   site = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *site, 1);
+  lua_createtable(L, (int)n, 0);
   for (i = 1; i <= n; i++) {
     size_t len;
-    lua_rawgeti(L, -2, i);
-    site[i - 1].bytes = luaL_checklstring(L, -1, &len);
+    if (lua_rawgeti(L, -3, i) != LUA_TSTRING)
+      luaL_error(L, "option 'call_site' must be an array of function names");
+    site[i - 1].bytes = lua_tolstring(L, -1, &len);
     site[i - 1].length = (uint32_t)len;
-    lua_pop(L, 1); /* the array keeps it */
+    lua_rawseti(L, -2, i);
   }
+  lua_setiuservalue(L, -2, 1);
+  lua_remove(L, -2);
   *depth = (uint32_t)n;
   return site;
 }
 
 static pyr_granularity checkgranularity (lua_State *L, int arg) {
-  static const char *const names[] = {"function", "line", NULL};
   pyr_granularity by = PYR_BY_FUNCTION;
-  if (!lua_istable(L, arg)) return by;
-  if (lua_getfield(L, arg, "granularity") != LUA_TNIL &&
-      luaL_checkoption(L, -1, NULL, names) == 1)
-    by = PYR_BY_LINE;
+  if (lua_getfield(L, arg, "granularity") != LUA_TNIL) {
+    const char *text = luaL_checkstring(L, -1);
+    if (strcmp(text, "line") == 0)
+      by = PYR_BY_LINE;
+    else if (strcmp(text, "function") != 0)
+      luaL_error(L, "granularity must be 'function' or 'line', not '%s'", text);
+  }
   lua_pop(L, 1);
   return by;
+}
+
+/* Reads the selection at 'arg', whose fields stay on the stack as long as they are
+ * needed. */
+static const pyr_pprof *checkselection (lua_State *L, int arg, pyr_pprofselection *s) {
+  const pyr_pprof *h;
+  luaL_checktype(L, arg, LUA_TTABLE);
+  lua_getfield(L, arg, "type");
+  lua_getfield(L, arg, "sets");
+  s->spans = checkids(L, arg, "spans");
+  s->traces = checkids(L, arg, "traces");
+  lua_rawgeti(L, arg, 1);
+  h = luaL_testudata(L, -1, PYR_PPROF_T);
+  if (h == NULL || h->types == NULL)
+    luaL_error(L, "selection %I has no open pprof", (lua_Integer)lua_tointeger(L, 3));
+  s->type = checktype(L, arg + 1, h);
+  s->sets = checksets(L, arg + 2, h);
+  return h;
 }
 
 static int core_collect (lua_State *L) {
@@ -427,36 +503,38 @@ static int core_collect (lua_State *L) {
   pyr_pprofselection common;
   pyr_stacks *b;
   pyr_luaprofile *result;
+  pyr_granularity by;
   lua_Integer i, n, count = 0, negative = 0;
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
-  memset(&common, 0, sizeof common);
-  common.call_site = checkcallsite(L, 2, &common.call_site_depth);
-  if (lua_istable(L, 2)) {
-    lua_getfield(L, 2, "named_only");
-    common.named_only = lua_toboolean(L, -1);
-    lua_pop(L, 1);
+  if (lua_isnil(L, 2)) {
+    lua_newtable(L);
+    lua_replace(L, 2);
   }
+  luaL_checktype(L, 2, LUA_TTABLE);
+  memset(&common, 0, sizeof common);
+  by = checkgranularity(L, 2);
+  lua_getfield(L, 2, "named_only");
+  common.named_only = lua_toboolean(L, -1);
+  if (lua_getfield(L, 2, "max_depth") != LUA_TNIL) {
+    lua_Integer max = luaL_checkinteger(L, -1);
+    luaL_argcheck(L, max >= 1, 2, "option 'max_depth' must be positive");
+    common.max_depth = max > UINT32_MAX ? UINT32_MAX : (uint32_t)max;
+  }
+  lua_settop(L, 3); /* room for the number of the selection */
+  common.call_site = checkcallsite(L, 2, &common.call_site_depth);
   b = newscratch(L, STACKS_T, sizeof *b, stacks__gc);
-  if (pyr_stacks_init(b, checkgranularity(L, 2), &e) != PYR_OK) return pyr_lua_error(L, &e);
-  n = luaL_len(L, 1);
+  if (pyr_stacks_init(b, by, &e) != PYR_OK) return pyr_lua_error(L, &e);
+  n = (lua_Integer)lua_rawlen(L, 1);
+  luaL_checkstack(L, 20, NULL);
   for (i = 1; i <= n; i++) {
     pyr_pprofselection s = common;
-    int top = lua_gettop(L), selection;
-    pyr_pprof *h;
+    int top = lua_gettop(L);
+    const pyr_pprof *h;
+    lua_pushinteger(L, i);
+    lua_replace(L, 3);
     lua_rawgeti(L, 1, i);
-    luaL_checktype(L, -1, LUA_TTABLE);
-    selection = lua_gettop(L);
-    lua_rawgeti(L, selection, 1);
-    h = luaL_testudata(L, -1, PYR_PPROF_T);
-    if (h == NULL || h->types == NULL)
-      return luaL_error(L, "selection %I has no open pprof", i);
-    lua_getfield(L, selection, "type");
-    s.type = checktype(L, lua_gettop(L), h);
-    lua_getfield(L, selection, "sets");
-    s.sets = checksets(L, lua_gettop(L), h);
-    s.spans = checkids(L, selection, "spans");
-    s.traces = checkids(L, selection, "traces");
+    h = checkselection(L, top + 1, &s);
     if (pyr_pprof_stacks(h, &s, b, &e) != PYR_OK) return pyr_lua_error(L, &e);
     count += s.count;
     negative += s.negative;
@@ -476,10 +554,11 @@ static const luaL_Reg metamethods[] = {{"__gc", pprof__gc},
                                        {"__tostring", pprof__tostring},
                                        {NULL, NULL}};
 
-static const luaL_Reg methods[] = {
-    {"types", pprof_types}, {"sets", pprof_sets},   {"tags", pprof_tags}, {"ids", pprof_ids},
-    {"total", pprof_total}, {"totals", pprof_totals}, {"spans", pprof_spans},
-    {"bytes", pprof_bytes}, {"close", pprof__gc},     {NULL, NULL}};
+static const luaL_Reg methods[] = {{"types", pprof_types}, {"sets", pprof_sets},
+                                   {"tags", pprof_tags},   {"ids", pprof_ids},
+                                   {"total", pprof_total}, {"totals", pprof_totals},
+                                   {"spans", pprof_spans}, {"bytes", pprof_bytes},
+                                   {"close", pprof__gc},   {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
     {"pprof", core_pprof}, {"collect", core_collect}, {NULL, NULL}};

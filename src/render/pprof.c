@@ -2,19 +2,34 @@
 #include <string.h>
 
 #include "base/gzip.h"
+#include "profile/sorted.h"
 #include "render/render.h"
 
 /*
-** google.v1.Profile. Every frame of the tree is one location with one line; the names of the
-** tree are the string table, followed by what the type needs. Locations and functions have the
-** number of their frame or string + 1, so no table of them is built: functions are (name, file)
-** pairs, one for each frame.
+** google.v1.Profile. Everything is numbered in the order in which a walk by name meets
+*it, so
+** that equal trees give equal bytes. Every frame is one location with one line; frames
+*of equal
+** name, file and start line share a function.
 */
 typedef struct writer {
   pyr_buffer *out;
-  pyr_buffer part; /* one message */
+  pyr_buffer part, line; /* one message, and one inside it */
   const pyr_profile *p;
+  uint32_t *location; /* [frame_count] number, 0: not met */
+  uint32_t *function; /* [frame_count] number */
+  uint32_t *mapping;  /* [string_count] number by the name of the object, 0: not met */
+  uint32_t *string;   /* [string_count] index, 0: not met, or the empty one */
+  uint32_t *frames;   /* [locations + 1] frame of each location */
+  uint32_t *owners;   /* [functions + 1] first frame of each function */
+  uint32_t *objects;  /* [mappings + 1] */
+  uint32_t *texts;    /* [strings + 1] */
+  uint32_t *slots;    /* functions by hash */
+  uint32_t locations, functions, mappings, strings, mask;
+  uint32_t *stack; /* [levels] */
 } writer;
+
+/* ---- protobuf ---- */
 
 static void number (pyr_buffer *b, uint32_t field, uint64_t v) {
   if (v == 0) return;
@@ -25,159 +40,234 @@ static void number (pyr_buffer *b, uint32_t field, uint64_t v) {
 static void bytes (pyr_buffer *b, uint32_t field, const char *data, size_t len) {
   pyr_buffer_varint(b, (uint64_t)field << 3 | 2);
   pyr_buffer_varint(b, len);
-  pyr_buffer_add(b, data, len);
+  pyr_buffer_add(b, data == NULL ? "" : data, len);
 }
 
 /* Ends the message in w->part as a field of the profile. */
 static void message (writer *w, uint32_t field) {
-  bytes(w->out, field, w->part.data == NULL ? "" : w->part.data, w->part.len);
+  bytes(w->out, field, w->part.data, w->part.len);
   w->part.len = 0;
 }
 
-/* Part 'n' of a profile type id (0: name). */
+static size_t varintlength (uint64_t v) {
+  size_t n = 1;
+  for (; v >= 0x80; v >>= 7)
+    n++;
+  return n;
+}
+
+/* ---- numbers ---- */
+
+static uint32_t stringnumber (writer *w, uint32_t id) {
+  if (id == 0) return 0;
+  if (w->string[id] == 0) {
+    w->string[id] = ++w->strings;
+    w->texts[w->strings] = id;
+  }
+  return w->string[id];
+}
+
+static uint32_t functionnumber (writer *w, uint32_t frame) {
+  const pyr_frame *f = w->p->frames + frame;
+  uint64_t key = pyr_mix((uint64_t)f->name << 32 | f->file) ^ f->start_line;
+  uint32_t at = (uint32_t)pyr_mix(key) & w->mask;
+  for (; w->slots[at] != 0; at = (at + 1) & w->mask) {
+    const pyr_frame *g = w->p->frames + w->owners[w->slots[at]];
+    if (f->name == g->name && f->file == g->file && f->start_line == g->start_line)
+      return w->slots[at];
+  }
+  w->slots[at] = ++w->functions;
+  w->owners[w->functions] = frame;
+  return w->functions;
+}
+
+static uint32_t locationnumber (writer *w, uint32_t frame) {
+  uint32_t object = w->p->frames[frame].object;
+  if (w->location[frame] != 0) return w->location[frame];
+  w->location[frame] = ++w->locations;
+  w->frames[w->locations] = frame;
+  w->function[frame] = functionnumber(w, frame);
+  if (object != 0 && w->mapping[object] == 0) {
+    w->mapping[object] = ++w->mappings;
+    w->objects[w->mappings] = object;
+  }
+  return w->location[frame];
+}
+
+/* ---- messages ---- */
+
+/* The root's own value has no locations. */
+static void sample (writer *w, uint32_t node) {
+  const pyr_node *nodes = w->p->nodes;
+  uint64_t value = (uint64_t)nodes[node].self;
+  uint32_t depth = 0, i;
+  size_t length = 0;
+  for (i = node; i != 0; i = nodes[i].parent) {
+    w->stack[depth] = w->location[nodes[i].frame];
+    length += varintlength(w->stack[depth++]);
+  }
+  if (depth != 0) {
+    pyr_buffer_varint(&w->part, 1 << 3 | 2);
+    pyr_buffer_varint(&w->part, length);
+    for (i = 0; i < depth; i++)
+      pyr_buffer_varint(&w->part, w->stack[i]);
+  }
+  pyr_buffer_varint(&w->part, 2 << 3 | 2);
+  pyr_buffer_varint(&w->part, varintlength(value));
+  pyr_buffer_varint(&w->part, value);
+  message(w, 2);
+}
+
+/* Says that names, files and lines are there, so that no reader looks for symbols. */
+static void mapping (writer *w, uint32_t m) {
+  uint32_t field;
+  number(&w->part, 1, m);
+  number(&w->part, 5, stringnumber(w, w->objects[m]));
+  for (field = 7; field <= 10; field++)
+    number(&w->part, field, 1);
+  message(w, 3);
+}
+
+static void location (writer *w, uint32_t l) {
+  const pyr_frame *f = w->p->frames + w->frames[l];
+  w->line.len = 0;
+  number(&w->line, 1, w->function[w->frames[l]]);
+  number(&w->line, 2, f->line);
+  number(&w->part, 1, l);
+  number(&w->part, 2, w->mapping[f->object]);
+  bytes(&w->part, 4, w->line.data, w->line.len);
+  message(w, 4);
+}
+
+static void function (writer *w, uint32_t i) {
+  const pyr_frame *f = w->p->frames + w->owners[i];
+  number(&w->part, 1, i);
+  number(&w->part, 2, stringnumber(w, f->name));
+  number(&w->part, 3, stringnumber(w, f->name));
+  number(&w->part, 4, stringnumber(w, f->file));
+  number(&w->part, 5, f->start_line);
+  message(w, 5);
+}
+
+/* Part 'n' of a profile type id (0: the name). */
 static pyr_string typepart (const char *id, unsigned n) {
   pyr_string s = {"", 0};
   const char *end;
-  if (id == NULL) return s;
-  for (; n > 0; n--) {
+  for (; id != NULL && n > 0; n--) {
     id = strchr(id, ':');
-    if (id == NULL) return s;
-    id++;
+    if (id != NULL) id++;
   }
+  if (id == NULL) return s;
   end = strchr(id, ':');
   s.bytes = id;
   s.length = (uint32_t)(end == NULL ? strlen(id) : (size_t)(end - id));
   return s;
 }
 
-static size_t varintlength (uint64_t v) {
-  size_t n = 1;
-  while (v >= 0x80) {
-    v >>= 7;
-    n++;
-  }
-  return n;
-}
+/* What the numbers are: sample type and unit, period type and unit, as strings 1 to 4.
+ */
+typedef struct meaning {
+  pyr_string part[4];
+  uint32_t index[4];
+} meaning;
 
-static void sample (writer *w, uint32_t node, uint32_t *stack) {
-  const pyr_node *nodes = w->p->nodes;
-  uint32_t depth = 0, i;
-  size_t length = 0;
-  for (i = node; i != 0; i = nodes[i].parent) {
-    stack[depth] = nodes[i].frame;
-    length += varintlength(stack[depth++]);
+static void means (meaning *m, const pyr_renderoptions *o) {
+  static const pyr_string samples = {"samples", 7}, count = {"count", 5};
+  uint32_t i, k;
+  for (i = 0; i < 4; i++)
+    m->part[i] = typepart(o->profile_type, i + 1);
+  if (m->part[0].length == 0) m->part[0] = samples;
+  if (m->part[1].length == 0) {
+    m->part[1] = count;
+    if (o->unit != NULL) m->part[1] = (pyr_string){o->unit, (uint32_t)strlen(o->unit)};
   }
-  if (depth != 0) {
-    pyr_buffer_varint(&w->part, 1 << 3 | 2);
-    pyr_buffer_varint(&w->part, length);
-    for (i = 0; i < depth; i++) pyr_buffer_varint(&w->part, stack[i]);
-  }
-  pyr_buffer_varint(&w->part, 2 << 3 | 2);
-  pyr_buffer_varint(&w->part, varintlength((uint64_t)nodes[node].self));
-  pyr_buffer_varint(&w->part, (uint64_t)nodes[node].self);
-  message(w, 2);
-}
-
-/* One mapping for each object, in order of the frames; 'ids' by string. */
-static void mappings (writer *w, uint32_t *ids) {
-  uint32_t f, count = 0;
-  for (f = 1; f < w->p->frame_count; f++) {
-    uint32_t object = w->p->frames[f].object;
-    if (object == 0 || ids[object] != 0) continue;
-    ids[object] = ++count;
-    number(&w->part, 1, count);
-    number(&w->part, 5, object);
-    number(&w->part, 7, 1);
-    number(&w->part, 8, 1);
-    number(&w->part, 9, 1);
-    number(&w->part, 10, 1);
-    message(w, 3);
+  for (i = 0; i < 4; i++) {
+    m->index[i] = m->part[i].length == 0 ? 0 : i + 1;
+    for (k = 0; k < i; k++)
+      if (pyr_string_compare(m->part[i], m->part[k]) == 0) m->index[i] = m->index[k];
   }
 }
 
-static void frames (writer *w, const uint32_t *mapping) {
-  pyr_buffer line = {NULL, 0, 0, 0, PYR_OK};
-  uint32_t f;
-  for (f = 1; f < w->p->frame_count; f++) {
-    const pyr_frame *frame = w->p->frames + f;
-    line.len = 0;
-    number(&line, 1, f);
-    number(&line, 2, frame->line);
-    number(&w->part, 1, f);
-    number(&w->part, 2, mapping[frame->object]);
-    bytes(&w->part, 4, line.data == NULL ? "" : line.data, line.len);
-    message(w, 4);
-  }
-  if (line.status != PYR_OK) w->out->status = line.status;
-  pyr_buffer_free(&line);
-  for (f = 1; f < w->p->frame_count; f++) {
-    const pyr_frame *frame = w->p->frames + f;
-    number(&w->part, 1, f);
-    number(&w->part, 2, frame->name);
-    number(&w->part, 3, frame->name);
-    number(&w->part, 4, frame->file);
-    number(&w->part, 5, frame->start_line);
-    message(w, 5);
-  }
-}
-
-static void type (writer *w, uint32_t field, uint32_t first) {
-  number(&w->part, 1, first);
-  number(&w->part, 2, first + 1);
+static void valuetype (writer *w, uint32_t field, uint32_t kind, uint32_t unit) {
+  number(&w->part, 1, kind);
+  number(&w->part, 2, unit);
   message(w, field);
 }
 
-static void document (writer *w, const pyr_renderoptions *o, uint32_t *ids,
-                      uint32_t *stack) {
+static void document (writer *w, const pyr_renderoptions *o, const pyr_sorted *order) {
   const pyr_profile *p = w->p;
-  uint32_t i, texts = p->string_count;
-  pyr_string part[4];
-  static const pyr_string known[] = {{"samples", 7}, {"count", 5}};
-  for (i = 0; i < 4; i++) part[i] = typepart(o->profile_type, i + 1);
-  if (part[0].length == 0) part[0] = known[0];
-  if (part[1].length == 0) {
-    part[1] = known[1];
-    if (o->unit != NULL) part[1] = (pyr_string){o->unit, (uint32_t)strlen(o->unit)};
+  meaning m;
+  uint32_t i;
+  means(&m, o);
+  w->strings = 4;
+  valuetype(w, 1, m.index[0], m.index[1]);
+  for (i = 0; i != UINT32_MAX; i = pyr_sorted_next(order, p, i)) {
+    if (i != 0) locationnumber(w, p->nodes[i].frame);
+    if (p->nodes[i].self != 0) sample(w, i);
   }
-  type(w, 1, texts);
-  for (i = 0; i < p->count; i++)
-    if (p->nodes[i].self != 0) sample(w, i, stack);
-  mappings(w, ids);
-  frames(w, ids);
-  for (i = 0; i < p->string_count; i++)
-    bytes(w->out, 6, p->strings[i].bytes, p->strings[i].length);
-  for (i = 0; i < 4; i++) bytes(w->out, 6, part[i].bytes, part[i].length);
+  for (i = 1; i <= w->mappings; i++)
+    mapping(w, i);
+  for (i = 1; i <= w->locations; i++)
+    location(w, i);
+  for (i = 1; i <= w->functions; i++)
+    function(w, i);
+  bytes(w->out, 6, "", 0);
+  for (i = 0; i < 4; i++)
+    bytes(w->out, 6, m.part[i].bytes, m.part[i].length);
+  for (i = 5; i <= w->strings; i++)
+    bytes(w->out, 6, p->strings[w->texts[i]].bytes, p->strings[w->texts[i]].length);
   number(w->out, 9, (uint64_t)o->time_nanos);
   number(w->out, 10, (uint64_t)o->duration_nanos);
-  if (part[2].length != 0) {
-    type(w, 11, texts + 2);
-    number(w->out, 12, 1);
-  }
-  number(w->out, 14, texts);
+  if (m.index[2] != 0 || m.index[3] != 0) valuetype(w, 11, m.index[2], m.index[3]);
+  number(w->out, 14, m.index[0]);
+}
+
+/* All tables are parts of one block. */
+static uint32_t *prepare (writer *w) {
+  const pyr_profile *p = w->p;
+  size_t frames = p->frame_count, strings = p->string_count, slots = 16, total;
+  uint32_t *block;
+  while (slots < frames * 2)
+    slots *= 2;
+  total = 2 * frames + 2 * (frames + 1) + 2 * strings + (strings + 1) + (strings + 5) +
+          p->levels + slots;
+  block = calloc(total, sizeof *block);
+  if (block == NULL) return NULL;
+  w->mask = (uint32_t)(slots - 1);
+  w->slots = block;
+  w->location = w->slots + slots;
+  w->function = w->location + frames;
+  w->frames = w->function + frames;
+  w->owners = w->frames + frames + 1;
+  w->mapping = w->owners + frames + 1;
+  w->string = w->mapping + strings;
+  w->objects = w->string + strings;
+  w->texts = w->objects + strings + 1;
+  w->stack = w->texts + strings + 5;
+  return block;
 }
 
 pyr_status pyr_render_pprof (pyr_buffer *out, const pyr_profile *p,
                              const pyr_renderoptions *o, pyr_error *e) {
-  writer w = {out, {NULL, 0, 0, 0, PYR_OK}, p};
+  writer w;
   pyr_buffer raw = {NULL, 0, 0, 0, PYR_OK};
-  uint32_t *ids = calloc(p->string_count + 1u, sizeof *ids);
-  uint32_t *stack = malloc((p->levels + 1u) * sizeof *stack);
-  if (ids == NULL || stack == NULL) {
-    free(ids);
-    free(stack);
-    return pyr_nomemory(e);
-  }
-  if (!o->raw) w.out = &raw;
-  document(&w, o, ids, stack);
-  free(ids);
-  free(stack);
-  if (w.part.status != PYR_OK && w.out->status == PYR_OK) w.out->status = w.part.status;
+  pyr_sorted order;
+  uint32_t *block;
+  pyr_status status;
+  memset(&w, 0, sizeof w);
+  w.out = o->raw ? out : &raw;
+  w.p = p;
+  if (pyr_sorted_init(&order, p, e) != PYR_OK) return e->status;
+  block = prepare(&w);
+  if (block != NULL) document(&w, o, &order);
+  free(block);
+  pyr_sorted_free(&order);
+  if (block == NULL || w.part.status != PYR_OK || w.line.status != PYR_OK)
+    w.out->status = PYR_EMEMORY;
   pyr_buffer_free(&w.part);
-  if (!o->raw) {
-    pyr_status status = pyr_rendered(&raw, e);
-    if (status == PYR_OK) status = pyr_deflate(out, raw.data, raw.len, e);
-    pyr_buffer_free(&raw);
-    if (status != PYR_OK) return status;
-  }
-  return pyr_rendered(out, e);
+  pyr_buffer_free(&w.line);
+  status = pyr_rendered(w.out, e);
+  if (status == PYR_OK && !o->raw) status = pyr_deflate(out, raw.data, raw.len, e);
+  pyr_buffer_free(&raw);
+  return status;
 }

@@ -123,5 +123,6 @@ function request:cancel() end
 ---@class pyroscope.http.error: pyroscope.error
 ---@field received? integer
 ---@field expected? integer
+---@field ca? string              "tls", "ca_file": what certificates are checked against
 
 return http

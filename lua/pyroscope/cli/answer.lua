@@ -1,7 +1,7 @@
 --- From a document to what is printed: the format, the chosen fields, the byte budget.
 
-local check = require "pyroscope.check"
 local errors = require "pyroscope.errors"
+local screen = require "pyroscope.cli.screen"
 
 local answer = {}
 
@@ -57,9 +57,8 @@ function answer.select(columns, names)
     if not column then
       local known = {}
       for i, c in ipairs(columns) do known[i] = c.name end
-      local near = check.suggestion(name, known)
       return nil, errors.new { kind = "usage",
-        message = ("--fields: there is no field '%s'%s"):format(name, near ~= "" and " " .. near or ""),
+        message = ("--fields: there is no field '%s'%s"):format(name, screen.meant(name, known)),
         hint = "fields: " .. table.concat(known, ", ") }
     end
     chosen[#chosen + 1] = column
@@ -75,10 +74,10 @@ local function plain_view(columns)
   local view = {}
   for i, column in ipairs(columns) do
     view[i] = { column.name, right = numeric[column.kind] or false, shrink = 8,
-      cell = function(row, screen)
+      cell = function(row, look)
         local value
         if column.get then value = column.get(row) else value = row[column.name] end
-        return screen:name(csv.text(value, column.kind))
+        return look:name(csv.text(value, column.kind))
       end }
   end
   return view
@@ -90,12 +89,14 @@ local writers = {
   csv = function(document, _, printable)
     return require "pyroscope.output.csv".write(document, { printable = printable })
   end,
-  tsv = function(document) return require "pyroscope.output.csv".write(document, { tabs = true }) end,
+  tsv = function(document)
+    return require "pyroscope.output.csv".write(document, { tabs = true })
+  end,
   md = function(document) return require "pyroscope.output.md".write(document) end,
   names = function(document) return require "pyroscope.output.names".write(document) end,
   quickfix = function(document) return require "pyroscope.output.quickfix".write(document) end,
-  table = function(document, screen)
-    return require "pyroscope.output.table".write(document, screen)
+  table = function(document, look)
+    return require "pyroscope.output.table".write(document, look)
   end,
 }
 
@@ -110,8 +111,8 @@ local function with_rows(document, n)
   for k, v in pairs(document.head) do copy.head[k] = v end
   copy.head.rows_left_out = #document.rows - n
   local notes = document.notes
-  copy.notes = function(screen)
-    local lines = notes and notes(screen) or {}
+  copy.notes = function(look)
+    local lines = notes and notes(look) or {}
     lines[#lines + 1] = ("  %d rows left out by --budget"):format(#document.rows - n)
     return lines
   end

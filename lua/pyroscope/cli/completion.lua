@@ -79,7 +79,9 @@ end
 local function deployments(suffix)
   local ok, config = pcall(function() return (require "pyroscope.config".load()) end)
   local names = {}
-  for _, name in ipairs(ok and config and config:names() or {}) do names[#names + 1] = name .. suffix end
+  for _, name in ipairs(ok and config and config:names() or {}) do
+    names[#names + 1] = name .. suffix
+  end
   return names
 end
 
@@ -184,7 +186,8 @@ function completion.candidates(words)
     k = k + 1
   end
   local arguments = command.arguments or {}
-  local argument = arguments[position] or (arguments[#arguments] or {}).many and arguments[#arguments]
+  local last = arguments[#arguments]
+  local argument = arguments[position] or last and last.many and last
   return argument and fitting(values(argument.complete, argument)) or {}
 end
 

@@ -48,7 +48,8 @@ function report.text(err, look, details)
   end
   local request = details.request or err.url
   if request then
-    lines[#lines + 1] = "  " .. (err.method and err.method .. " " or "") .. screen.printable(request)
+    local method = err.method and err.method .. " " or ""
+    lines[#lines + 1] = "  " .. method .. screen.printable(request)
   end
   if err.title then lines[#lines + 1] = "  " .. table.concat(message, " ") end
   local facts = {}

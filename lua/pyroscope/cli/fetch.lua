@@ -52,7 +52,7 @@ function fetch.from_bytes(bytes, name)
   return store
 end
 
---- Fetches a profile from a handler such as `http://host:6060/debug/pprof/profile?seconds=30`, once.
+--- Fetches a profile, once, from a handler: `http://host:6060/debug/pprof/profile?seconds=30`.
 ---@param run table
 ---@param url string
 ---@param options table  of a connection

@@ -2,151 +2,13 @@
 
 local check = require "pyroscope.check"
 local errors = require "pyroscope.errors"
+local flags = require "pyroscope.cli.flags"
+local screen = require "pyroscope.cli.screen"
 
 local options = {}
 
----@class pyroscope.flag
----@field [integer] string  spellings, the first is the one we print
----@field name string       key in the parsed table
----@field value? string     what it takes, for help; absent: a switch
----@field kind? string      how the value is checked
----@field many? boolean     may be repeated
----@field count? boolean    counts how often it is given
----@field help string
----@field more? string      said by --help only
----@field choices? string[]
-
-local relative = "now, -2h, now-1h30m, 14:05, RFC 3339 or epoch seconds to nanoseconds"
-
--- Groups in the order in which help shows them.
-options.groups = {
-  { name = "window", title = "window",
-    { "--since", "--range", name = "since", value = "DURATION", kind = "duration",
-      help = "this long until --to or now (default 1h; of a store all it holds)" },
-    { "--from", "--start", name = "from", value = "TIME", kind = "time", help = "first moment",
-      more = relative },
-    { "--to", "--end", name = "to", value = "TIME", kind = "time", help = "first moment after" },
-    { "--around", name = "around", value = "TIME", kind = "time",
-      help = "a window around this moment" },
-    { "--window", name = "window", value = "DURATION", kind = "duration",
-      help = "how long the window of --around is (default 30m)" },
-    { "--tz", name = "tz", value = "ZONE", kind = "zone", choices = { "utc", "local" },
-      help = "utc, local or +02:00: for what is shown and bare clock times" } },
-  { name = "data", title = "data",
-    { "--type", "--profile-type", name = "type", value = "TYPE", complete = "types",
-      help = "cpu, memory, alloc, goroutine, mutex, block, wall, or a full id" },
-    { "-l", "--label", name = "labels", value = "K=V", kind = "matcher", many = true,
-      complete = "labels", help = "only this label value; also k!=v k=~re k!~re" },
-    { "-q", "--selector", "--expr", name = "selector", value = "SELECTOR",
-      help = "PromQL matchers: '{namespace=\"a\", pod=~\"b.*\"}'" } },
-  { name = "stack", title = "one stack, profile or trace",
-    { "--call-site", "--stacktrace-selector", name = "call_site", value = "FUNCTION", many = true,
-      help = "only stacks that begin so; repeat, root first" },
-    { "--profile-id", name = "profile_ids", value = "UUID", kind = "uuid", many = true,
-      help = "one profile" },
-    { "--trace-id", name = "trace_ids", value = "HEX", kind = "trace", many = true,
-      help = "samples of a trace (32 hex digits)" },
-    { "--span-id", name = "span_ids", value = "HEX", kind = "span", many = true,
-      help = "samples of a span (16 hex digits)" } },
-  { name = "tree", title = "tree",
-    { "--max-nodes", name = "max_nodes", value = "N", kind = "positive",
-      help = "limit of the tree a server sends (default 16384)" },
-    { "--focus", name = "focus", value = "RE",
-      help = "only stacks with a matching function" },
-    { "--ignore", name = "ignore", value = "RE",
-      help = "no stacks with a matching function" },
-    { "--hide", name = "hide", value = "RE", help = "leave matching frames out" },
-    { "--show", name = "show", value = "RE", help = "matching frames only" },
-    { "--show-from", name = "show_from", value = "RE", help = "from the first match down" },
-    { "--prune-from", name = "prune_from", value = "RE", help = "nothing below a match" },
-    { "--relative-percentages", name = "relative_percentages",
-      help = "shares of what the patterns leave, not of everything" },
-    { "--invert", name = "invert", help = "the tree from the leaves up" },
-    { "--sum", name = "sum", help = "stocks as sums, not per profile" } },
-  { name = "output", title = "output",
-    { "-o", "--output", name = "format", value = "FORMAT", kind = "format", help = "" },
-    { "--json", name = "json", help = "the same as -o json" },
-    { "--fields", name = "fields", value = "A,B", kind = "list",
-      help = "these fields of the rows; `--fields list` names them" },
-    { "--budget", name = "budget", value = "BYTES", kind = "size",
-      help = "leave rows out until the answer fits" },
-    { "--out", name = "out", value = "FILE", help = "write to a file (mode 600)",
-      complete = "files" },
-    { "--force", name = "force", help = "overwrite that file" },
-    { "--unit", name = "unit", value = "UNIT", kind = "choice",
-      choices = { "cores", "%", "s", "bytes" }, help = "cores, %, s or bytes" },
-    { "--no-truncate", name = "no_truncate", help = "never cut names" },
-    { "--color", name = "color", value = "WHEN", kind = "choice",
-      choices = { "auto", "always", "never" }, help = "auto, always or never" },
-    { "--no-pager", name = "no_pager", help = "never start a pager" },
-    { "--explain", name = "explain", help = "print the requests, with curl lines, on stderr" },
-    { "-v", "--verbose", name = "verbose", count = true,
-      help = "say more; -vv also where it broke" } },
-  { name = "source", title = "source",
-    { "--source", name = "source", value = "SOURCE", complete = "deployments",
-      help = "a deployment, a URL, or a path (bundle, folder, file)" },
-    { "--tenant", name = "tenant", value = "ID", help = "X-Scope-OrgID" },
-    { "--token-file", name = "token_file", value = "FILE", complete = "files",
-      help = "bearer token; - reads stdin" },
-    { "--config", name = "config", value = "FILE", complete = "files",
-      help = "another configuration file" },
-    { "--connect-timeout", name = "connect_timeout", value = "DURATION", kind = "duration",
-      help = "default 5s" },
-    { "--timeout", name = "timeout", value = "DURATION", kind = "duration",
-      help = "of one request with its tries, default 60s" },
-    { "--concurrency", name = "concurrency", value = "N", kind = "positive",
-      help = "requests in flight, default 8" },
-    { "--no-cache", name = "no_cache", help = "neither read nor write the cache on disk" } },
-}
-
--- Flags that only some commands have.
-options.single = {
-  limit = { "-n", "--limit", name = "limit", value = "N", kind = "count",
-    help = "rows (default 20; 0: all)" },
-  cum = { "--cum", name = "cum", help = "rank by total, not by self" },
-  group = { "--group", name = "group", value = "WHAT", kind = "choice",
-    choices = { "function", "line", "file", "package" },
-    help = "function, line, file or package" },
-  where = { "--where", name = "where", value = "WHEN", kind = "choice",
-    choices = { "auto", "always", "never" },
-    help = "file and line: auto, always (pprof over the whole window), never" },
-  depth = { "--depth", name = "depth", value = "N", kind = "positive", help = "levels shown" },
-  min = { "--min", name = "min", value = "PERCENT", kind = "percent",
-    help = "leave out what is below this share (default 1%)" },
-  group_by = { "--group-by", name = "group_by", value = "LABEL", kind = "list",
-    complete = "labels", help = "a line for each value of this label" },
-  step = { "--step", name = "step", value = "DURATION", kind = "duration",
-    help = "length of a step (default window / 1500, at least 15s)" },
-  top = { "--top", name = "top", help = "rank the groups by their value over the window" },
-  wide = { "--wide", name = "wide", help = "a column for each group" },
-  cardinality = { "--cardinality", name = "cardinality", help = "values of every label, counted" },
-  series = { "--series", name = "series", help = "whole label sets" },
-  before = { "--before", name = "before", value = "SIDE",
-    help = "label=value, a window -2h..-1h, or both with @" },
-  after = { "--after", name = "after", value = "SIDE", help = "the other side, likewise" },
-  mode = { "--mode", name = "mode", value = "MODE", kind = "choice",
-    choices = { "rate", "share" }, help = "rate (absolute) or share" },
-  per_request = { "--per-request", name = "per_request", value = "A,B", kind = "numbers",
-    help = "divide the sides by these numbers" },
-  noise = { "--noise", name = "noise", value = "PERCENT", kind = "percent",
-    help = "smaller changes go into the rest (default 0.5% of the larger side)" },
-  bounds = { "--bounds", name = "bounds",
-    help = "how far truncated stacks could move each row" },
-  fail_over = { "--fail-over", name = "fail_over", value = "PERCENT", kind = "percent",
-    help = "exit 10 when the total grew by more" },
-  max_other = { "--max-other", name = "max_other", value = "PERCENT", kind = "percent",
-    help = "exit 4 when more is hidden in truncated stacks" },
-  internal = { "--internal", name = "internal", help = "names like __profile_type__ too" },
-  pgo = { "--pgo", name = "go_pgo", help = "a profile for Go's compiler" },
-  all = { "--all", name = "all", help = "every file of the profile" },
-  raw = { "-X", "--method", name = "method", value = "METHOD", kind = "choice",
-    choices = { "GET", "POST" }, help = "of a path: GET or POST" },
-  path_map = { "--source-dir", name = "source_dir", value = "DIR", complete = "files",
-    help = "where the source files are (default: here)" },
-}
-
 local by_group = {}
-for _, group in ipairs(options.groups) do by_group[group.name] = group end
+for _, group in ipairs(flags.groups) do by_group[group.name] = group end
 
 --- The flags of a command in the order of help: { title, flags }.
 ---@param command table
@@ -159,14 +21,14 @@ function options.sections(command)
     if by_group[name] then
       wanted[name] = true
     else
-      own[#own + 1] = assert(options.single[name] or command.own_flags
+      own[#own + 1] = assert(flags.single[name] or command.own_flags
         and command.own_flags[name], name)
     end
   end
   if #own > 0 then sections[1] = { title = "options", flags = own } end
-  for _, group in ipairs(options.groups) do
+  for _, group in ipairs(flags.groups) do
     if wanted[group.name] then
-      local flags = {}
+      local list = {}
       for _, flag in ipairs(group) do
         local fits = not left_out[flag.name]
         if flag.name == "format" and not command.formats then fits = false end
@@ -176,9 +38,9 @@ function options.sections(command)
         if (flag.name == "fields" or flag.name == "budget") and not command.columns then
           fits = false
         end
-        if fits then flags[#flags + 1] = flag end
+        if fits then list[#list + 1] = flag end
       end
-      sections[#sections + 1] = { title = group.title, flags = flags }
+      sections[#sections + 1] = { title = group.title, flags = list }
     end
   end
   return sections
@@ -210,7 +72,7 @@ end
 --- Spelling -> flag of all commands, to tell values from a command's name.
 function options.everything()
   local index = {}
-  for _, group in ipairs(options.groups) do
+  for _, group in ipairs(flags.groups) do
     for _, flag in ipairs(group) do
       for _, spelling in ipairs(flag) do index[spelling] = flag end
     end
@@ -307,8 +169,8 @@ function checks.choice(value, flag)
   for _, choice in ipairs(flag.choices) do
     if value == choice then return value end
   end
-  local near = check.suggestion(value, flag.choices)
-  return usage(("%s: unknown value '%s'%s"):format(flag[1], value, near ~= "" and " " .. near or ""),
+  local near = screen.meant(value, flag.choices)
+  return usage(("%s: unknown value '%s'%s"):format(flag[1], value, near),
     "one of: " .. table.concat(flag.choices, ", "))
 end
 
@@ -316,9 +178,8 @@ function checks.format(value, flag, command)
   for _, format in ipairs(command.formats) do
     if value == format then return value end
   end
-  local near = check.suggestion(value, command.formats)
   return usage(("%s: '%s' does not write '%s'%s"):format(flag[1], command.name, value,
-    near ~= "" and " " .. near or ""), "formats: " .. table.concat(command.formats, " "))
+    screen.meant(value, command.formats)), "formats: " .. table.concat(command.formats, " "))
 end
 
 function checks.list(value, flag)
@@ -415,7 +276,8 @@ local function checked(command, index, parsed)
     end
     value = restore(value)
     if argument.choices and value ~= nil and command.name ~= "config" then
-      local result, err = checks.choice(value, { argument.name:upper(), choices = argument.choices })
+      local flag = { argument.name:upper(), choices = argument.choices }
+      local result, err = checks.choice(value, flag)
       if not result then return nil, err end
     end
     values[argument.name] = value

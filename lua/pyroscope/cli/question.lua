@@ -24,15 +24,6 @@ function question.window(options, source)
   return { from = options.from, to = options.to, since = options.since, tz = options.tz }
 end
 
---- The selector of a target and `-q` and `-l`, as text.
----@return string? selector
----@return pyroscope.error? err
-function question.selector(options, target, source)
-  local resolved, err = question.resolve(options, target, source, { type = false, everything = true })
-  if not resolved then return nil, err end
-  return resolved.selector ~= "{}" and resolved.selector or nil, nil
-end
-
 --- A pyroscope.query of the flags.
 ---@param options table
 ---@param target { service?: string }
@@ -93,7 +84,8 @@ function question.filter(profile, options)
     if options[name] then
       local result, err = filtered[name](filtered, options[name])
       if not result then
-        return nil, errors.wrap(err, { message = ("--%s: %s"):format(name:gsub("_", "-"), err.message) })
+        local flag = name:gsub("_", "-")
+        return nil, errors.wrap(err, { message = ("--%s: %s"):format(flag, err.message) })
       end
       filtered = result
     end

@@ -148,7 +148,7 @@ local function split(arguments)
     local spelling = arguments[i]:match "^(%-%-[^=]+)" or arguments[i]:sub(1, 2)
     local flag = everything[spelling]
     before[#before + 1] = arguments[i]
-    if flag and flag.value and not arguments[i]:find("=", 1, true) and #spelling == #arguments[i] then
+    if flag and flag.value and #spelling == #arguments[i] then
       i = i + 1
       before[#before + 1] = arguments[i]
     end

@@ -1,4 +1,4 @@
---- Commands about a whole deployment or store: which one, which window, and what an empty list says.
+--- Commands about a whole deployment or store: which one, which window, what an empty list says.
 
 local errors = require "pyroscope.errors"
 local target = require "pyroscope.cli.target"
@@ -50,7 +50,8 @@ function scope.empty(source, window, what)
       timespec.rfc3339(stats.newest_ms))
   end
   return errors.new { kind = "no_data", code = "empty_window",
-    message = ("no %s in %s at %s"):format(what, units.window(window.from_ms, window.to_ms), source.name),
+    message = ("no %s in %s at %s"):format(what, units.window(window.from_ms, window.to_ms),
+      source.name),
     hint = hint }
 end
 

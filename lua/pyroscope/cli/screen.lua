@@ -95,6 +95,23 @@ local function columns(code)
   return 1
 end
 
+--- " (did you mean 'x'?)" for a mistyped word, or nothing.
+---@param word string
+---@param known string[]
+---@return string
+function screen.meant(word, known)
+  local near = require "pyroscope.check".suggestion(word, known)
+  return near ~= "" and " " .. near or ""
+end
+
+--- `file:line` of a row, as far as it has them; empty without a file.
+---@param row { file?: string, line?: integer }
+---@return string
+function screen.place(row)
+  if not row.file then return "" end
+  return row.line and ("%s:%d"):format(row.file, row.line) or row.file
+end
+
 --- How many columns a printable text takes.
 ---@param text string
 ---@return integer
@@ -156,7 +173,7 @@ end
 
 --- A bar for a share (0 to 1), `unit` of share a cell, to an eighth of a cell.
 function methods:bar(share, unit)
-  if not (share > 0) then return "" end
+  if share <= 0 then return "" end
   if not self.utf8 then return ("#"):rep(math.floor(share / unit + 0.5)) end
   local eighths = math.floor(share / unit * 8 + 0.5)
   return ("█"):rep(eighths // 8) .. (blocks[eighths % 8] or "")

@@ -30,10 +30,12 @@ function sides.parse(text, flag, reading)
   local err
   if window then
     side.window, err = timespec.range(window, reading)
-    if not side.window then return nil, errors.wrap(err, { message = flag .. ": " .. err.message }) end
+    if not side.window then
+      return nil, errors.wrap(err, { message = flag .. ": " .. err.message })
+    end
   end
   if label and label ~= "" then
-    side.label, err = selector.label(label)
+    side.label = selector.label(label)
     if not side.label then
       return usage(("%s: '%s' is not a side"):format(flag, text),
         "a side is label=value, a window -2h..-1h, or label=value@-2h..-1h")
@@ -190,9 +192,11 @@ local function plan(run, found, source, times, reading)
           times[2 * i - 1], times[2 * i]), "the four times are: A from, A to, B from, B to")
       end
     end
-    before = { text = times[1] .. ".." .. times[2], window = { from_ms = list[1], to_ms = list[2] } }
-    after = { text = times[3] .. ".." .. times[4], window = { from_ms = list[3], to_ms = list[4] } }
-    return before, after
+    local function side(i)
+      return { text = times[i] .. ".." .. times[i + 1],
+        window = { from_ms = list[i], to_ms = list[i + 1] } }
+    end
+    return side(1), side(3)
   end
   if options.before then
     before, err = sides.parse(options.before, "--before", reading)

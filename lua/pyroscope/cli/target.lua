@@ -41,13 +41,15 @@ function target.parse(text, options)
       hint = "a target is DEPLOYMENT/SERVICE, SERVICE or a path" }
   end
   local name, rest = text:match "^([^/]+)/(.*)$"
-  if name and rest == "" and not options.source and not text:find "^[.~]" and options.known(name) then
+  if name and rest == "" and not options.source and not text:find "^[.~]"
+      and options.known(name) then
     return { source = name, everything = true, text = text }
   end
   if target.is_path(text) then
     if options.source then
       return nil, errors.new { kind = "usage",
-        message = ("'%s' is a path, and --source '%s' names another source"):format(text, options.source),
+        message = ("'%s' is a path, and --source '%s' names another source"):format(text,
+          options.source),
         hint = "leave one of them out; a service of that source is written as a word" }
     end
     return { source = text, path = true, everything = true, text = text }

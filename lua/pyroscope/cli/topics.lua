@@ -19,14 +19,15 @@ topics.text.time = [[
 When: a length until now, a start and an end, or a moment with its surroundings.
 
   --since 1h               the last hour; 90s 30m 1h30m 2d 1w, units s m h d w M y (30 and 365 days)
-  --from -2h --to -1h      also now, now-1h30m, 14:05 (the last one), 2026-11-20T14:05:00Z, 2026-11-20,
-                           and seconds, ms, us or ns since 1970 by the number of digits
+  --from -2h --to -1h      also now, now-1h30m, 14:05 (the last one), 2026-11-20,
+                           2026-11-20T14:05:00Z, and seconds, ms, us or ns since 1970 by the
+                           number of digits
   --around 14:05 --window 20m
 
-Windows are half open: [from, to). -2h is a value wherever a time may stand. Without a window servers
-are asked about the last hour; of a folder, bundle or file everything is meant, and there "now" is
-the end of its newest profile. --tz utc|local|+02:00 is for what is shown and for bare clock times;
-JSON has milliseconds, CSV has UTC.
+Windows are half open: [from, to). -2h is a value wherever a time may stand. Without a window
+servers are asked about the last hour; of a folder, bundle or file everything is meant, and there
+"now" is the end of its newest profile. --tz utc|local|+02:00 is for what is shown and for bare
+clock times; JSON has milliseconds, CSV has UTC.
 ]]
 
 topics.text.errors = [[

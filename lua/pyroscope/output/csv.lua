@@ -19,6 +19,7 @@ end
 function csv.text(value, kind)
   if value == nil then return "" end
   if kind == "labels" then return labels(value) end
+  if kind == "error" then return ("%s: %s"):format(value.kind, value.message) end
   if type(value) == "table" then
     local parts = {}
     for i, item in ipairs(value) do

@@ -1,7 +1,7 @@
 --- `pscope config`: deployments, each value with its origin; create the file.
 
 local errors = require "pyroscope.errors"
-local check = require "pyroscope.check"
+local screen = require "pyroscope.cli.screen"
 
 local command = {
   name = "config",
@@ -13,7 +13,8 @@ local command = {
   flags = { "migrate", "output", "source" },
   own_flags = { migrate = { "--migrate", name = "migrate",
     help = "init: take over ~/.pyroscope.toml" } },
-  without = { "unit", "source", "connect_timeout", "timeout", "concurrency", "no_cache", "explain" },
+  without = { "unit", "source", "connect_timeout", "timeout", "concurrency", "no_cache",
+    "explain" },
   formats = { "table", "json", "jsonl", "csv", "tsv", "md", "names" },
   columns = {
     { name = "name", kind = "text" }, { name = "url", kind = "text" },
@@ -42,10 +43,12 @@ function actions.list(run, config)
   local document = { type = "pyroscope.config", columns = command.columns, rows = rows,
     head = { action = "list" }, warnings = {} }
   document.view = {
-    { "DEPLOYMENT", cell = function(row, screen) return screen:name(row.name) .. (row.default and " *" or "") end },
-    { "URL", shrink = 16, cell = function(row, screen) return screen:name(row.url or "-") end },
+    { "DEPLOYMENT", cell = function(row, look)
+      return look:name(row.name) .. (row.default and " *" or "")
+    end },
+    { "URL", shrink = 16, cell = function(row, look) return look:name(row.url or "-") end },
     { "AUTHENTICATION", cell = function(row) return row.authentication or "-" end },
-    { "FROM", shrink = 12, cell = function(row, screen) return screen:name(row.origin) end },
+    { "FROM", shrink = 12, cell = function(row, look) return look:name(row.origin) end },
   }
   for _, row in ipairs(rows) do
     if row.problem then table.insert(document.warnings, row.problem) end
@@ -69,9 +72,9 @@ function actions.show(run, config)
   document.title = { found.name and ("deployment %s"):format(found.name) or "no deployment is "
     .. "named" }
   document.view = {
-    { "KEY", cell = function(row, screen) return screen:name(row.name) end },
-    { "VALUE", shrink = 16, cell = function(row, screen) return screen:name(row.value) end },
-    { "FROM", shrink = 12, cell = function(row, screen) return screen:name(row.origin) end },
+    { "KEY", cell = function(row, look) return look:name(row.name) end },
+    { "VALUE", shrink = 16, cell = function(row, look) return look:name(row.value) end },
+    { "FROM", shrink = 12, cell = function(row, look) return look:name(row.origin) end },
   }
   return run:answer(document)
 end
@@ -84,7 +87,7 @@ function actions.path(run, config)
   local document = { type = "pyroscope.config", columns = command.columns, rows = rows,
     head = { action = "path" } }
   document.view = {
-    { "FILE", shrink = 16, cell = function(row, screen) return screen:name(row.name) end },
+    { "FILE", shrink = 16, cell = function(row, look) return look:name(row.name) end },
     { "KIND", cell = function(row) return row.value end },
     { "", cell = function(row) return row.exists and "read" or "not there" end },
   }
@@ -99,11 +102,11 @@ function actions.init(run)
   local rows = { { name = written.path, value = "written", exists = true } }
   local document = { type = "pyroscope.config", columns = command.columns, rows = rows,
     head = { action = "init", deployments = require "pyroscope.output.json".array(written.names) } }
-  document.view = { { "", cell = function(row, screen)
-    return ("written: %s (mode 600)"):format(screen:name(row.name))
+  document.view = { { "", cell = function(row, look)
+    return ("written: %s (mode 600)"):format(look:name(row.name))
   end } }
-  document.body = function(screen)
-    local lines = { ("written: %s (mode 600)"):format(screen:name(written.path)) }
+  document.body = function(look)
+    local lines = { ("written: %s (mode 600)"):format(look:name(written.path)) }
     lines[2] = #written.names > 0 and "deployments: " .. table.concat(written.names, ", ")
       or "edit it, then: pscope doctor"
     return lines
@@ -114,9 +117,9 @@ end
 function command.run(run, options)
   local action = options.action or "list"
   if not actions[action] then
-    local near = check.suggestion(action, { "list", "show", "init", "path" })
+    local near = screen.meant(action, { "list", "show", "init", "path" })
     return nil, errors.new { kind = "usage",
-      message = ("config: there is no action '%s'%s"):format(action, near ~= "" and " " .. near or ""),
+      message = ("config: there is no action '%s'%s"):format(action, near),
       hint = "actions: list, show, init, path" }
   end
   if action == "init" then return actions.init(run) end

@@ -6,6 +6,7 @@ local question = require "pyroscope.cli.question"
 local sides = require "pyroscope.cli.sides"
 local types = require "pyroscope.types"
 local units = require "pyroscope.units"
+local place = require "pyroscope.cli.screen".place
 
 local command = {
   name = "diff",
@@ -93,8 +94,10 @@ local function view_of(show, rows, rest, options)
     return pad(side_share(row, "before"), 5) .. " > " .. pad(side_share(row, "after"), 5)
   end
   local view = {
-    { "A ", right = true, min = a, cell = function(row) return cell(row.before, row.before_raw) end },
-    { "B ", right = true, min = b, cell = function(row) return cell(row.after, row.after_raw) end },
+    { "A ", right = true, min = a,
+      cell = function(row) return cell(row.before, row.before_raw) end },
+    { "B ", right = true, min = b,
+      cell = function(row) return cell(row.after, row.after_raw) end },
     { "  DELTA", gap = 3, cell = delta_pair,
       style = function(row) return row.delta > 0 and "up" or "down" end },
     { "   SHARE A>B", gap = 3, cell = share_pair },
@@ -103,15 +106,13 @@ local function view_of(show, rows, rest, options)
     end, style = function(row) return row.delta > 0 and "up" or "down" end },
     { "FUNCTION", gap = 2, shrink = 24, code = true,
       cell = function(row, screen) return screen:name(row.name) end },
-    { "WHERE", gap = 3, shrink = 10, cell = function(row, screen)
-      return row.file and screen:name(row.line and ("%s:%d"):format(row.file, row.line) or row.file)
-        or ""
-    end },
+    { "WHERE", gap = 3, shrink = 10,
+      cell = function(row, screen) return screen:name(place(row)) end },
   }
   if options.bounds then
     table.insert(view, 4, { "BOUNDS", gap = 3, cell = function(row)
-      return ("%s to %s%s"):format(show(row.lower, { sign = true }), show(row.upper, { sign = true }),
-        row.certain and "" or " ?")
+      return ("%s to %s%s"):format(show(row.lower, { sign = true }),
+        show(row.upper, { sign = true }), row.certain and "" or " ?")
     end })
   end
   return view
@@ -126,9 +127,7 @@ local function markdown_view(show, options)
     { "Share A", right = true, cell = function(row) return side_share(row, "before") end },
     { "Share B", right = true, cell = function(row) return side_share(row, "after") end },
     { "Function", code = true, cell = function(row) return row.name end },
-    { "Where", cell = function(row)
-      return row.file and (row.line and ("%s:%d"):format(row.file, row.line) or row.file) or ""
-    end },
+    { "Where", cell = place },
   }
   if options.bounds then
     table.insert(view, 5, { "Bounds", right = true, cell = function(row)
@@ -188,8 +187,8 @@ local function noise_line(diff, show, options, rest)
   end
   local a, b = diff.sides[1].other_share, diff.sides[2].other_share
   if a > 0 or b > 0 then
-    parts[#parts + 1] = ("truncated stacks: A %s, B %s%s"):format(units.percent(a), units.percent(b),
-      options.bounds and "" or " (bounds with --bounds)")
+    parts[#parts + 1] = ("truncated stacks: A %s, B %s%s"):format(units.percent(a),
+      units.percent(b), options.bounds and "" or " (bounds with --bounds)")
   end
   return #parts > 0 and table.concat(parts, "; ") or nil
 end
@@ -241,9 +240,9 @@ local function build(run, diff, parts, all, n, options)
   local printable = require "pyroscope.cli.screen".printable
   local change = diff.mode == "share" and "" or ("     %s  %s"):format(
     show(diff.delta, { sign = true, short = false }), units.percent(diff.change, { sign = true }))
+  local word = diff.profile_type and types.short(diff.profile_type) or diff.unit or "profile"
   document.title = {
-    ("%s · %s"):format(diff.profile_type and types.short(diff.profile_type) or diff.unit or "profile",
-      printable(parts.shown)),
+    ("%s · %s"):format(word, printable(parts.shown)),
     side_line("A", "(before)", parts[1], diff, diff.before, show, options),
     side_line("B", "(after)", parts[2], diff, diff.after, show, options) .. change,
     mode_line(diff, options),
@@ -278,7 +277,8 @@ local function build(run, diff, parts, all, n, options)
   end
   document.entry = function(row)
     local share = (row.after - row.before) / math.max(diff.before, diff.after)
-    return share, ("%s  %s  %s"):format(show(row.delta, { sign = true }), change_text(row), row.name)
+    return share, ("%s  %s  %s"):format(show(row.delta, { sign = true }), change_text(row),
+      row.name)
   end
   document.keep = function(fewer) return build(run, diff, parts, all, fewer, options) end
   return document

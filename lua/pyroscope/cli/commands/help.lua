@@ -1,7 +1,7 @@
 --- `pscope help`: a command in full, or a topic.
 
-local check = require "pyroscope.check"
 local errors = require "pyroscope.errors"
+local screen = require "pyroscope.cli.screen"
 
 local command = {
   name = "help",
@@ -22,9 +22,8 @@ function command.run(run, options)
   if found then return run:write(help.command(found, true)) end
   local known = index.names()
   for _, name in ipairs(topics.names()) do known[#known + 1] = name end
-  local near = check.suggestion(word, known)
   return nil, errors.new { kind = "usage",
-    message = ("there is no command or topic '%s'%s"):format(word, near ~= "" and " " .. near or ""),
+    message = ("there is no command or topic '%s'%s"):format(word, screen.meant(word, known)),
     hint = "topics: " .. table.concat(topics.names(), ", ") }
 end
 

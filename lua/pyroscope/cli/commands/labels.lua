@@ -130,7 +130,9 @@ local function limited(document, rows, n, what)
   if n == 0 or #rows <= n then return end
   document.rows = { table.unpack(rows, 1, n) }
   document.head.rows_left_out = #rows - n
-  document.notes = function() return { ("  %d more %s (-n 0 shows all)"):format(#rows - n, what) } end
+  document.notes = function()
+    return { ("  %d more %s (-n 0 shows all)"):format(#rows - n, what) }
+  end
 end
 
 function command.run(run, options)
@@ -144,7 +146,8 @@ function command.run(run, options)
   end
   local source, place = open(run, word)
   if not source then return nil, place end
-  local resolved, err = question.resolve(options, place, source, { type = false, everything = true })
+  local resolved, err = question.resolve(options, place, source,
+    { type = false, everything = true })
   if not resolved then return nil, err end
   local rows, what
   if name then
@@ -162,21 +165,25 @@ function command.run(run, options)
   local printable = require "pyroscope.cli.screen".printable
   local document = { type = "pyroscope.labels", columns = command.columns, rows = rows,
     head = { query = question.document(resolved, source.name), label = name, count = #rows } }
-  document.title = { table.concat({ printable(place.name),
-    resolved.selector ~= "{}" and printable(resolved.selector) or nil,
-    units.window(resolved.from_ms, resolved.to_ms, { tz = options.tz, now_ms = os.time() * 1000 }) },
-    " · ") .. (" · %s %s"):format(units.count(#rows), printable(what)) }
+  local title = { printable(place.name) }
+  if resolved.selector ~= "{}" then title[2] = printable(resolved.selector) end
+  title[#title + 1] = units.window(resolved.from_ms, resolved.to_ms,
+    { tz = options.tz, now_ms = os.time() * 1000 })
+  title[#title + 1] = ("%s %s"):format(units.count(#rows), printable(what))
+  document.title = { table.concat(title, " · ") }
   local counted = rows[1].series ~= nil
   document.view = { { options.series and "LABELS" or name and "VALUE" or "LABEL", code = true,
     shrink = 20, cell = function(row, screen) return screen:name(row.name) end } }
   if rows[1].values then
-    document.view[2] = { "VALUES", right = true, cell = function(row) return units.count(row.values) end }
+    document.view[2] = { "VALUES", right = true,
+      cell = function(row) return units.count(row.values) end }
   end
   if counted then
     document.view[#document.view + 1] = { "SERIES", right = true,
       cell = function(row) return row.series and units.count(row.series) or "-" end }
   end
-  limited(document, rows, options.limit or (options.format and options.format ~= "table") and 0 or 100, what)
+  local most = options.limit or (options.format or "table") == "table" and 100 or 0
+  limited(document, rows, most, what)
   return run:answer(document)
 end
 

@@ -101,9 +101,9 @@ function command.run(run, options)
   }
   document.body = function(screen)
     local lines = {}
-    local function entry(value, share, text, style)
+    local function entry(value, share, text)
       lines[#lines + 1] = ("  %s  %s  %s"):format(screen_module.pad(self:cell(value), 8, true),
-        screen_module.pad(units.percent(share), 6, true), style and screen:style(style, text) or text)
+        screen_module.pad(units.percent(share), 6, true), text)
     end
     local function block(title, relation, rest, more)
       lines[#lines + 1] = screen:style("dim", title)

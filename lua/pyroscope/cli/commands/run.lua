@@ -40,8 +40,8 @@ function command.run(rest, before, runs)
   text = text:gsub("^#[^\n]*", "")
   local chunk, problem = load(text, "@" .. path, "t")
   if not chunk then
-    return runs.report(errors.new { kind = "usage", code = "syntax", message = problem:gsub("\n.*", "") },
-      {})
+    return runs.report(errors.new { kind = "usage", code = "syntax",
+      message = (problem:gsub("\n.*", "")) }, {})
   end
   local arguments = { table.unpack(rest, 2) }
   _G.arg = { [0] = path, table.unpack(arguments) }
@@ -58,7 +58,8 @@ function command.run(rest, before, runs)
   local failure = results[2]
   if errors.is(failure) then return runs.report(failure, {}) end
   -- the script's own mistake: its author wants to see where
-  io.stderr:write("error: ", require "pyroscope.cli.screen".printable((failure.text:gsub("\n.*", ""))), "\n")
+  local text_of = failure.text:gsub("\n.*", "")
+  io.stderr:write("error: ", require "pyroscope.cli.screen".printable(text_of), "\n")
   return 1
 end
 

@@ -39,8 +39,8 @@ local function title_of(place, answer, resolved, options, extra)
   if #resolved.matchers > 1 or (not resolved.service and resolved.selector ~= "{}") then
     parts[2] = parts[2] .. " " .. printable(resolved.selector)
   end
-  parts[#parts + 1] = units.window(answer.from_ms or resolved.from_ms, answer.to_ms or resolved.to_ms,
-    { tz = options.tz, now_ms = os.time() * 1000 })
+  parts[#parts + 1] = units.window(answer.from_ms or resolved.from_ms,
+    answer.to_ms or resolved.to_ms, { tz = options.tz, now_ms = os.time() * 1000 })
   parts[#parts + 1] = extra
   return table.concat(parts, " · ")
 end
@@ -65,7 +65,8 @@ end
 local function ranking(run, options, source, place, resolved)
   local rows, err = source:top_series(resolved)
   if not rows then return nil, err end
-  local answer = { unit = resolved.unit, kind = resolved.kind, profile_type = resolved.profile_type }
+  local answer = { unit = resolved.unit, kind = resolved.kind,
+    profile_type = resolved.profile_type }
   local what = what_of(answer, options)
   local cpu = what.class == "cpu" and units.seconds(answer.unit)
   local n = options.limit or 10
@@ -160,7 +161,7 @@ local function flat(rows, group_by, options, answer)
     end
     columns[#columns + 1] = { name = "value", kind = "number" }
     columns[#columns + 1] = { name = "unit", kind = "text" }
-    local unit = answer.kind == "stock" and answer.unit .. " per profile" or answer.unit .. " per second"
+    local unit = answer.unit .. (answer.kind == "stock" and " per profile" or " per second")
     for _, row in ipairs(rows) do
       for _, point in ipairs(row.points) do
         lines[#lines + 1] = { time = units.time(point.time_ms, { form = "rfc3339" }),
@@ -222,14 +223,15 @@ function command.run(run, options)
   local n = options.limit or 10
   local rows = { table.unpack(answer, 1, n == 0 and #answer or math.min(n, #answer)) }
   what.whole = total
-  local document = { type = "pyroscope.series", rows = rows, warnings = warnings_of(resolved, answer),
-    partial = answer.partial, columns = {} }
+  local document = { type = "pyroscope.series", rows = rows, columns = {},
+    warnings = warnings_of(resolved, answer), partial = answer.partial }
   for i, column in ipairs(command.columns) do
     document.columns[i] = column.name == "points"
       and { name = "points", kind = "points", get = function(row) return row.pairs end } or column
   end
   document.head = { query = question.document(resolved, source.name),
-    totals = { unit = answer.unit, kind = answer.kind, step_ms = answer.step_ms, groups = #answer } }
+    totals = { unit = answer.unit, kind = answer.kind, step_ms = answer.step_ms,
+      groups = #answer } }
   document.head.query.from_ms, document.head.query.to_ms = answer.from_ms, answer.to_ms
   document.head.query.group_by = group_by[1] and group_by or nil
   document.title = { title_of(place, answer, resolved, options,

@@ -98,7 +98,8 @@ local function build(opened, window, all, n, options)
     { "PODS", right = true, cell = function(row)
       return (row.instances or 0) > 0 and units.count(row.instances) or "-"
     end },
-    { "VERSION", shrink = 8, cell = function(row) return row.version and printable(row.version) or "-" end },
+    { "VERSION", shrink = 8,
+      cell = function(row) return row.version and printable(row.version) or "-" end },
     { "TYPES", gap = 3, shrink = 12, cell = function(row) return listed(row) end },
   }
   local left = #all - #rows

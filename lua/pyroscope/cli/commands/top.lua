@@ -2,6 +2,7 @@
 
 local subject = require "pyroscope.cli.subject"
 local units = require "pyroscope.units"
+local place = require "pyroscope.cli.screen".place
 
 local command = {
   name = "top",
@@ -79,10 +80,7 @@ local function view(self, rows)
     { "FUNCTION", gap = 3, shrink = 24, min = 31, screen_only = true,
       cell = function(row, screen) return screen:name(row.name) end },
     { "WHERE", gap = 3, shrink = 12, screen_only = true,
-      cell = function(row, screen)
-        return row.file and screen:name(row.line and ("%s:%d"):format(row.file, row.line) or row.file)
-          or ""
-      end },
+      cell = function(row, screen) return screen:name(place(row)) end },
   }
 end
 
@@ -94,9 +92,7 @@ local function markdown_view(self)
     { "Total", right = true, cell = function(row) return self:value(row.total) end },
     { "%", right = true, cell = function(row) return units.percent(row.total_share) end },
     { "Function", code = true, cell = function(row) return row.name end },
-    { "Where", cell = function(row)
-      return row.file and (row.line and ("%s:%d"):format(row.file, row.line) or row.file) or ""
-    end },
+    { "Where", cell = place },
   }
 end
 

@@ -62,8 +62,9 @@ local function build(self, all, n)
     local pad = require "pyroscope.cli.screen".pad
     local lines = {}
     if rest > 5e-10 then
-      lines[1] = ("  %s  %s  in more stacks"):format(
-        pad(self:cell(self.profile.total - shown_value), 8, true), pad(units.percent(rest), 6, true))
+      local left = self.profile.total - shown_value
+      lines[1] = ("  %s  %s  in more stacks"):format(pad(self:cell(left), 8, true),
+        pad(units.percent(rest), 6, true))
     end
     if self.share < 1 then
       lines[#lines + 1] = ("  %s  %s  outside of the patterns"):format(

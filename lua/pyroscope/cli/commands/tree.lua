@@ -2,6 +2,7 @@
 
 local subject = require "pyroscope.cli.subject"
 local units = require "pyroscope.units"
+local place = require "pyroscope.cli.screen".place
 
 local command = {
   name = "tree",
@@ -120,10 +121,8 @@ local function build(self, all, nodes, n, options)
     { "FUNCTION", gap = 3, shrink = 30, cell = function(row, screen)
       return indent:rep(row.depth) .. screen:name(row.name)
     end },
-    { "WHERE", gap = 3, shrink = 10, cell = function(row, screen)
-      return row.file and screen:name(row.line and ("%s:%d"):format(row.file, row.line) or row.file)
-        or ""
-    end },
+    { "WHERE", gap = 3, shrink = 10,
+      cell = function(row, screen) return screen:name(place(row)) end },
   }
   document.notes = function()
     local screen = require "pyroscope.cli.screen"

@@ -64,13 +64,15 @@ end
 function command.run(run, options)
   local source, place = command.place(run, options)
   if not source then return nil, place end
-  local resolved, err = question.resolve(options, place, source, { type = false, everything = true })
+  local resolved, err = question.resolve(options, place, source,
+    { type = false, everything = true })
   if not resolved then return nil, err end
   local rows
   rows, err = source:profile_types(resolved, { selector = resolved.selector })
   if not rows then return nil, err end
   if #rows == 0 then
-    return nil, source.absence and source:absence(resolved) or scope.empty(source, resolved, "profile types")
+    return nil, source.absence and source:absence(resolved)
+      or scope.empty(source, resolved, "profile types")
   end
   for _, row in ipairs(rows) do row.word = word_of(row, rows) end
   local printable = require "pyroscope.cli.screen".printable

@@ -46,8 +46,10 @@ local function heat(client, start)
   return nil, err
 end
 
+-- Feature -> first version; those before heat maps are proved by these.
 local FEATURES = { tree = "1.7", pprof_format = "2.2", span_profile = "1.2", call_site = "1.3",
   exemplars = "1.17", limit = "1.9", annotations = "1.14", stats = "1.5" }
+local BEFORE_HEAT = { "tree", "span_profile", "call_site", "limit", "annotations", "stats" }
 local NEW_STORAGE = { exemplars = true }
 
 --- Version, storage and what follows from them.
@@ -93,10 +95,8 @@ function version.of(client)
     -- The method itself is younger than the filter.
     server.features.profile_ids, server.features.exemplars = true, true
     server.features.trace_ids = server.features.pprof_format
-    server.features.dot = server.storage == "v2" and (not number or number >= 12100) or false
-    for _, name in ipairs { "tree", "span_profile", "call_site", "limit", "annotations", "stats" } do
-      server.features[name] = true -- all older than heat maps
-    end
+    server.features.dot = server.storage == "v2" and (not number or number >= version.number "1.21")
+    for _, name in ipairs(BEFORE_HEAT) do server.features[name] = true end
   end
   return server
 end

@@ -1,0 +1,75 @@
+#include "lua/rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define GROUPS_T "pyroscope.groups"
+
+static int groups__gc (lua_State *L) {
+  pyr_luagroups *s = luaL_checkudata(L, 1, GROUPS_T);
+  pyr_grouping_free(&s->g);
+  free(s->w);
+  free(s->frames);
+  free(s->rows);
+  memset(s, 0, sizeof *s);
+  return 0;
+}
+
+pyr_luagroups *pyr_lua_newgroups (lua_State *L) {
+  pyr_luagroups *s = lua_newuserdatauv(L, sizeof *s, 0);
+  memset(s, 0, sizeof *s);
+  if (luaL_newmetatable(L, GROUPS_T)) {
+    lua_pushcfunction(L, groups__gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  return s;
+}
+
+pyr_status pyr_lua_weighgroups (pyr_luagroups *s, const pyr_profile *p, pyr_granularity by,
+                                pyr_error *e) {
+  if (pyr_grouping_init(&s->g, p, by, e) != PYR_OK) return e->status;
+  s->w = calloc(s->g.count + 1u, sizeof *s->w);
+  if (s->w == NULL) return pyr_nomemory(e);
+  if (pyr_profile_weigh(p, s->g.of, s->w, &s->other, e) != PYR_OK) return e->status;
+  return pyr_grouping_frames(&s->g, &s->frames, e);
+}
+
+void pyr_lua_setplace (lua_State *L, const pyr_luagroups *s, uint32_t group) {
+  const pyr_profile *p = s->g.p;
+  const pyr_frame *f;
+  lua_pushlstring(L, s->g.names[group].bytes, s->g.names[group].length);
+  lua_setfield(L, -2, "name");
+  if (s->frames[group] == UINT32_MAX || s->g.by == PYR_BY_PACKAGE) return;
+  f = p->frames + s->frames[group];
+  if (f->file != 0) {
+    lua_pushlstring(L, p->strings[f->file].bytes, p->strings[f->file].length);
+    lua_setfield(L, -2, "file");
+  }
+  if (s->g.by == PYR_BY_FILE) return;
+  if (f->line != 0) {
+    lua_pushinteger(L, f->line);
+    lua_setfield(L, -2, "line");
+  }
+  if (f->start_line != 0) {
+    lua_pushinteger(L, f->start_line);
+    lua_setfield(L, -2, "start_line");
+  }
+}
+
+pyr_granularity pyr_lua_checkgroup (lua_State *L, int arg, const char *key) {
+  static const char *const names[] = {"function", "line", "file", "package", NULL};
+  pyr_granularity by = PYR_BY_FUNCTION;
+  if (key == NULL) return (pyr_granularity)luaL_checkoption(L, arg, NULL, names);
+  if (!lua_istable(L, arg)) return by;
+  if (lua_getfield(L, arg, key) != LUA_TNIL)
+    by = (pyr_granularity)luaL_checkoption(L, -1, NULL, names);
+  lua_pop(L, 1);
+  return by;
+}
+
+void *pyr_lua_scratch (lua_State *L, size_t count, size_t size) {
+  void *p = lua_newuserdatauv(L, (count + 1) * size, 0);
+  memset(p, 0, (count + 1) * size);
+  return p;
+}
