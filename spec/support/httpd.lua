@@ -6,8 +6,8 @@
 ---       return 200, { ["Content-Type"] = "text/plain" }, "hello", { delay = 0.1 }
 ---     end)
 ---
---- `request`: method, target, path, query (decoded table), version, headers (lower-case names),
---- body, connection (1 for the first accepted), number (1 for the first request on it).
+--- `request`: method, target (as it came: an address for proxies), path, query (decoded table),
+--- query_text, version, headers (lower-case names), body, connection (1 for the first accepted), number (1 for the first request on it).
 --- `server`: accepted, requests, open, most_open (requests being answered at the same time).
 ---
 --- The fourth result says how to misbehave; everything is optional and may be combined:
@@ -89,7 +89,7 @@ local function parse(conn)
     body, rest = conn.input:sub(e + 1, e + length), e + length + 1
   end
   conn.input = conn.input:sub(rest)
-  local path, query = target:match "^([^?]*)%??(.*)$"
+  local path, query = target:gsub("^%a+://[^/]+", ""):match "^([^?]*)%??(.*)$"
   return { method = method, target = target, path = path, query = httpd.parameters(query),
     query_text = query, version = version, headers = headers, body = body }
 end

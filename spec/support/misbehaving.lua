@@ -1,8 +1,9 @@
 --- The server of http_spec and transport_spec: the query of a request says how it is answered.
----   lua5.4 spec/support/misbehaving.lua [tls CERT KEY | unix PATH]
---- Parameters: status, size (bytes of body), body, seed (bytes that do not compress), type, location,
---- retry_after, header=Name:value, date, key and statuses (one after the other for each key), and
---- whatever `httpd` can do: delay, cut, length, chunked, stall=N:S, gzip, reset, close, never, raw.
+---   lua5.4 spec/support/misbehaving.lua [tls CERT KEY [CA] | unix PATH]
+--- With CA clients need a certificate. Parameters: status, size (bytes of body), body, seed (bytes
+--- that do not compress), type, location, retry_after, date, header=Name:value, key and statuses
+--- (one after the other for each key), and whatever `httpd` can do: delay, cut, length, chunked,
+--- stall=N:S, gzip, reset, hangup, close, never, http10, raw.
 
 local httpd = require "spec.support.httpd"
 
@@ -29,7 +30,6 @@ end
 local function echo(request)
   local lines = { request.method .. " " .. request.target }
   for name, value in pairs(request.headers) do lines[#lines + 1] = name .. ": " .. value end
-  table.sort(lines, function(a, b) return a < b end)
   return table.concat(lines, "\n") .. "\n\n" .. request.body
 end
 
@@ -46,6 +46,9 @@ paths["/reset_stats"] = function(_, server)
 end
 
 paths["/echo"] = function(request) return 200, { ["Content-Type"] = "text/plain" }, echo(request) end
+
+-- A proxy that does not let anything through.
+local function connect() return 407, {}, "" end
 
 -- Much that inflates from little.
 paths["/bomb"] = function(request)
@@ -93,14 +96,15 @@ end
 paths["/seen"] = function(request) return 200, {}, tostring(seen[request.query.key] or 0) end
 
 local function handle(request, server)
+  if request.method == "CONNECT" then return connect() end
   local own = paths[request.path]
   if own then return own(request, server) end
   local q = request.query
   local status, how = status_of(q), how_of(q)
   if status == "reset" then return nil, nil, nil, { hangup = true, reset = true } end
   if status == "hangup" then return nil, nil, nil, { hangup = true } end
-  local headers = { ["Content-Type"] = q.type, Location = q.location, ["Retry-After"] = q.retry_after,
-    Date = q.date }
+  local headers = { ["Content-Type"] = q.type, Location = q.location, Date = q.date,
+    ["Retry-After"] = q.retry_after }
   if q.header then
     local name, value = q.header:match "^([^:]+):(.*)$"
     headers[name] = value
@@ -109,11 +113,14 @@ local function handle(request, server)
   return math.tointeger(status), headers, body_of(q), how
 end
 
-local kind, a, b = ...
+local kind, a, b, c = ...
 local options = {}
 if kind == "tls" then
   options.tls = { mode = "server", protocol = "any", certificate = a, key = b,
     options = { "all", "no_sslv2", "no_sslv3" } }
+  if c then
+    options.tls.cafile, options.tls.verify = c, { "peer", "fail_if_no_peer_cert" }
+  end
 elseif kind == "unix" then
   options.unix = a
 end

@@ -27,6 +27,9 @@ typedef struct treereader {
   openlevel *levels;
   uint32_t level_count, level_cap;
   uint32_t nodes;
+  pyr_names names;     /* in the bytes */
+  uint32_t *followers; /* [follower_cap] by name: the one that came after it the last time */
+  uint32_t follower_cap, last;
   pyr_error *e;
 } treereader;
 
@@ -113,7 +116,36 @@ static pyr_status count (treereader *r) {
 */
 #define NAMELESS UINT32_MAX
 
-static pyr_status place (treereader *r, pyr_profile *p, pyr_names *names, bool *nameless) {
+static pyr_status growfollowers (treereader *r) {
+  uint32_t *followers = realloc(r->followers, r->names.cap * sizeof *followers);
+  if (followers == NULL) return pyr_nomemory(r->e);
+  memset(followers + r->follower_cap, 0,
+         (r->names.cap - r->follower_cap) * sizeof *followers);
+  r->followers = followers;
+  r->follower_cap = r->names.cap;
+  return PYR_OK;
+}
+
+/*
+** Id of a name. Functions mostly call what they called the last time, so the name that followed
+** the one before is tried first: comparing with it is cheaper than a look-up.
+*/
+static pyr_status intern (treereader *r, const pyr_slice *name, uint32_t *id) {
+  uint32_t length = (uint32_t)(name->end - name->p), *follower;
+  const pyr_string *guess;
+  if (r->follower_cap < r->names.cap && growfollowers(r) != PYR_OK) return r->e->status;
+  follower = r->followers + r->last;
+  guess = r->names.strings + *follower;
+  if (guess->length != length || memcmp(guess->bytes, name->p, length) != 0) {
+    if (pyr_names_intern(&r->names, (const char *)name->p, length, id) != PYR_OK)
+      return pyr_nomemory(r->e);
+    *follower = *id;
+  }
+  r->last = *id = *follower;
+  return PYR_OK;
+}
+
+static pyr_status place (treereader *r, pyr_profile *p, bool *nameless) {
   uint32_t depth = 0, first = 0, i;
   record rec;
   for (i = 0; i < r->level_count; i++) {
@@ -125,9 +157,7 @@ static pyr_status place (treereader *r, pyr_profile *p, pyr_names *names, bool *
     openlevel *level = r->levels + depth;
     uint32_t frame;
     if (!readrecord(&r->s, &rec)) return wrong(r, "the tree ends inside a record");
-    if (pyr_names_intern(names, (const char *)rec.name.p,
-                         (uint32_t)(rec.name.end - rec.name.p), &frame) != PYR_OK)
-      return pyr_nomemory(r->e);
+    if (intern(r, &rec.name, &frame) != PYR_OK) return r->e->status;
     if (frame == 0 && depth != 0) {
       frame = NAMELESS;
       *nameless = true;
@@ -164,7 +194,6 @@ static pyr_status makeframes (pyr_profile *p, const pyr_names *names, bool namel
 }
 
 static pyr_status build (treereader *r, pyr_profile *p) {
-  pyr_names names;
   pyr_status status;
   bool nameless = false;
   p->count = r->nodes;
@@ -174,16 +203,11 @@ static pyr_status build (treereader *r, pyr_profile *p) {
   if (p->nodes == NULL) return pyr_nomemory(r->e);
   p->nodes[p->count] = (pyr_node){0, 0, 0, 0, p->count, 0};
   r->s.p = r->begin;
-  if (pyr_names_init(&names, 0) != PYR_OK)
-    status = pyr_nomemory(r->e);
-  else
-    status = place(r, p, &names, &nameless);
-  if (status == PYR_OK) {
-    sumtotals(p);
-    status = makeframes(p, &names, nameless, r->e);
-  }
-  pyr_names_free(&names);
-  return status;
+  if (pyr_names_init(&r->names, 0) != PYR_OK) return pyr_nomemory(r->e);
+  status = place(r, p, &nameless);
+  if (status != PYR_OK) return status;
+  sumtotals(p);
+  return makeframes(p, &r->names, nameless, r->e);
 }
 
 pyr_status pyr_decode_tree (pyr_profile *p, const char *bytes, size_t len, pyr_error *e) {
@@ -202,7 +226,9 @@ pyr_status pyr_decode_tree (pyr_profile *p, const char *bytes, size_t len, pyr_e
   r.s.end = r.begin + len;
   status = count(&r);
   if (status == PYR_OK) status = build(&r, p);
+  pyr_names_free(&r.names);
   free(r.levels);
+  free(r.followers);
   if (status != PYR_OK) pyr_profile_free(p);
   return status;
 }

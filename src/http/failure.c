@@ -35,12 +35,16 @@ static pyr_httpfailure timedout (const pyr_request *r) {
   return PYR_HTTP_TOTAL;
 }
 
-/* The connection broke: whether the server had begun to answer makes the difference. A
-   proxy that refuses to connect is seen as such a break too. */
+/*
+** The connection broke: whether the server had begun to answer makes the difference. Seen as
+** such a break too: a proxy that refuses to connect, and a server that refuses a certificate
+** (TLS 1.3 says so after the handshake, with an alert).
+*/
 static pyr_httpfailure broken (const pyr_request *r) {
   long proxy = 0;
   curl_easy_getinfo(r->easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
   if (proxy >= 300 && r->head.len == 0) return PYR_HTTP_PROXY;
+  if (strstr(r->detail, "alert") != NULL && r->head.len == 0) return PYR_HTTP_TLS;
   if (strstr(r->detail, "chunk") != NULL) return PYR_HTTP_PROTOCOL;
   return r->head.len == 0 ? PYR_HTTP_RESET : PYR_HTTP_CUTRESET;
 }

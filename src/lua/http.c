@@ -1,5 +1,5 @@
 #include <curl/curl.h>
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,11 +76,11 @@ static void pushorigin (lua_State *L, const pyr_address *a) {
   lua_pushlstring(L, a->show, strlen(a->show) - strlen(a->path));
 }
 
-static void pushseconds (lua_State *L, double seconds) {
-  if (seconds == floor(seconds) && seconds < 1e9)
-    lua_pushfstring(L, " within %I s", (lua_Integer)seconds);
-  else
-    lua_pushfstring(L, " within %f s", (lua_Number)seconds);
+/* What is left of a try's time is rarely a round number: three digits say enough. */
+static void pushseconds (lua_State *L, const char *word, double seconds) {
+  char digits[32];
+  snprintf(digits, sizeof digits, "%.3g", seconds);
+  lua_pushfstring(L, " %s %s s", word, digits);
 }
 
 /* What came of the body before it ended, or how large it may be. */
@@ -98,13 +98,13 @@ static void pushbytes (lua_State *L, const pyr_request *r) {
 static void pushrest (lua_State *L, const pyr_request *r) {
   switch (told[r->failure].then) {
   case SECONDS:
-    pushseconds(L, r->timeout);
+    pushseconds(L, "within", r->timeout);
     return;
   case CONNECTSECONDS:
-    pushseconds(L, r->connect_timeout);
+    pushseconds(L, "within", r->connect_timeout);
     return;
   case SILENCE:
-    pushseconds(L, r->silence);
+    pushseconds(L, "for", r->silence);
     return;
   case BYTES:
     pushbytes(L, r);

@@ -566,6 +566,13 @@ static int profile_coverage (lua_State *L) {
 
 /* ---- formats ---- */
 
+/* The signature of the others; the file's own name and unit are not kept. */
+static pyr_status decodespeedscope (pyr_profile *p, const char *bytes, size_t len,
+                                    pyr_error *e) {
+  pyr_speedscope facts = {PYR_BY_FUNCTION, NULL, NULL, 0, 0};
+  return pyr_decode_speedscope(p, &facts, bytes, len, e);
+}
+
 typedef struct format {
   const char *name, *extension;
   pyr_decoder *read; /* pprof is read by pprof.c */
@@ -577,7 +584,7 @@ static const format formats[] = {
     {"pprof", ".pb.gz", NULL, pyr_render_pprof, true},
     {"folded", ".folded", pyr_decode_folded, pyr_render_folded, false},
     {"json", ".json", pyr_decode_flamegraph_json, pyr_render_json, false},
-    {"speedscope", ".speedscope.json", pyr_decode_speedscope, NULL, false},
+    {"speedscope", ".speedscope.json", decodespeedscope, NULL, false},
     {"tree", ".tree", pyr_decode_tree, pyr_render_tree, true},
     {"flamegraph", ".flamegraph.pb", pyr_decode_flamegraph_proto, pyr_render_flamegraph, true},
     {"svg", ".svg", NULL, pyr_render_svg, false},

@@ -1,6 +1,4 @@
-#include "profile/regex.h"
-
-#include "lua/binding.h"
+#include "lua/rows.h"
 
 /* Error of a pattern with a caret under the place. */
 int pyr_lua_patternerror (lua_State *L, const pyr_error *e, const char *pattern) {

@@ -52,7 +52,8 @@ local function measure(self, question, cells, group_by)
   if not values then return nil, err end
   if not next(values.groups) then return nil, self:absence(question) end
   local counts = results[2] and results[2][1]
-  local warnings = joined(question.warnings or {}, values.warnings, counts and counts.warnings or {})
+  local warnings = joined(question.warnings or {}, values.warnings,
+    counts and counts.warnings or {})
   if results[2] and not counts then
     table.insert(warnings, "the number of profiles is unknown (" .. results[2][2].message .. ")")
   end

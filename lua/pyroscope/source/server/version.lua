@@ -54,7 +54,7 @@ local NEW_STORAGE = { exemplars = true }
 
 --- Version, storage and what follows from them.
 ---@param client table
----@return { version?: string, storage?: "v1"|"v2"|"dual", features: table<string, boolean> }? server
+---@return { version?: string, storage?: "v1"|"v2"|"dual", features: table }? server
 ---@return pyroscope.error? err
 function version.of(client)
   local now = client.options.now_ms or timespec.now()

@@ -1,0 +1,238 @@
+--- A client: a Pyroscope server as a source. Nothing is sent before the first question.
+
+local access = require "pyroscope.source.server.access"
+local check = require "pyroscope.check"
+local core = require "pyroscope.core"
+local errors = require "pyroscope.errors"
+local flight = require "pyroscope.source.server.flight"
+local ranges = require "pyroscope.source.server.ranges"
+local rpc = require "pyroscope.source.server.rpc"
+local schema = require "pyroscope.source.server.options"
+local shared = require "pyroscope.source.shared"
+local timespec = require "pyroscope.timespec"
+
+---@class pyroscope.client: pyroscope.source
+---@field base string             address, without credentials
+---@field on_wait? fun(client: pyroscope.client, seconds: number): boolean?
+---  called instead of `client:poll(seconds)` while waiting; true cancels
+local client = {}
+
+local meta = { __name = "pyroscope.client", __index = client }
+
+function meta.__tostring(self)
+  return ("pyroscope.client: %s (%s, %s)"):format(self.name, self.base, self.access.kind)
+end
+
+-- Connecting --------------------------------------------------------------------------------
+
+local function refuse(message, hint)
+  return nil, errors.new { kind = "config", message = message, hint = hint, code = "bad_url" }
+end
+
+-- What follows the address of a server in pasted URLs.
+local TAILS = { "/querier%.v1%.QuerierService.*$", "/pyroscope/render.*$", "/ready$", "/ui$",
+  "/explore$" }
+
+-- Address without credentials and trailing slash; credentials in it are the user's own.
+local function address_of(options)
+  local url = options.url
+  if (not url or url == "") and options.unix_socket then url = "http://localhost" end
+  if not url or url == "" then
+    return refuse("no url: whom should be asked?",
+      'connect { url = "http://localhost:4040" }, or --source URL')
+  end
+  local scheme, rest = url:match "^(%a[%w+.-]*)://(.*)$"
+  if not scheme then
+    return refuse(("'%s' is not a URL"):format((url:gsub("^[^/@]*@", "…@"))),
+      "it begins with http:// or https://")
+  end
+  if scheme:lower() ~= "http" and scheme:lower() ~= "https" then
+    return refuse(("'%s' addresses cannot be asked"):format(scheme), "use http or https")
+  end
+  local user, host = rest:match "^([^/?#]*)@(.*)$"
+  if user then rest = host end
+  if rest:find "[?#]" then
+    return refuse("the url has a query or a fragment", "leave out what follows ? or #")
+  end
+  if rest:match "^[/:]" or rest == "" or rest:find "[%s%c]" then
+    return refuse("the url has no host, or a blank in it", "http://HOST:PORT")
+  end
+  local base = (scheme:lower() .. "://" .. rest):gsub("/+$", "")
+  for _, tail in ipairs(TAILS) do
+    local cut = base:gsub(tail, "")
+    if cut:match "^https?://[^/]" then base = cut end
+  end
+  return base:gsub("/+$", ""), user
+end
+
+local function unescape(text)
+  return text and (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
+end
+
+local function seconds_of(options, name, default)
+  local value = options[name]
+  if value == nil then return default end
+  local ms, err = timespec.duration(value)
+  if not ms then
+    return nil, errors.wrap(err, { kind = "config", message = name .. ": " .. err.message })
+  end
+  return ms / 1000
+end
+
+--- Makes a client from options (see `source/server/options.lua`); nothing is sent.
+---@param options table
+---@param level? integer     of the caller to blame
+---@return pyroscope.client? client
+---@return pyroscope.error? err
+local function connect(options, level)
+  options = check.options("connect", options, schema.types, (level or 1) + 1)
+  local given = {}
+  for name, value in pairs(options) do
+    if value ~= "" then given[name] = value end -- an empty text is "not set"
+  end
+  for _, name in ipairs { "concurrency", "max_bytes" } do
+    if given[name] and given[name] < 1 then
+      return nil, errors.new { kind = "config", message = name .. " must be above 0" }
+    end
+  end
+  local base, user = address_of(given)
+  if not base then return nil, user end
+  if user and not given.username then
+    given.username, given.password = unescape(user:match "^[^:]*"), unescape(user:match ":(.*)$")
+  end
+  local connect_timeout, timeout, err
+  connect_timeout, err = seconds_of(given, "connect_timeout", 5)
+  if not connect_timeout then return nil, err end
+  timeout, err = seconds_of(given, "timeout", 60)
+  if not timeout then return nil, err end
+  local credentials
+  credentials, err = access.new(given)
+  if not credentials then return nil, err end
+  local kept = {}
+  for _, name in ipairs { "concurrency", "compress", "proxy", "unix_socket", "ca_file",
+    "client_cert", "client_key", "max_bytes", "diagnostics" } do
+    kept[name] = given[name]
+  end
+  local self = setmetatable({ kind = "client", base = base,
+    name = given.name or base:match "^%a+://(.*)$", access = credentials, options = kept,
+    connect_timeout = connect_timeout, timeout = timeout, range_ms = ranges.DAY,
+    agent = "pscope/" .. core.version }, meta)
+  self.poller = function(seconds)
+    if self.on_wait then return self.on_wait(self, seconds) end
+    self:poll(seconds)
+  end
+  return self
+end
+
+--- Lets requests move for a while; for those who wait by themselves.
+---@param seconds number
+---@param fds? table<integer, "r"|"w"|"rw">
+---@return table? ready
+function client:poll(seconds, fds)
+  if not self.transport then return nil end
+  return self.transport:poll(seconds, fds)
+end
+
+--- What is in flight, and what came so far.
+---@return { running: integer, queued: integer, waiting: integer, received: integer,
+---  requests: integer, finished: integer }
+function client:status()
+  if not self.transport then
+    return { running = 0, queued = 0, waiting = 0, received = 0, requests = 0, finished = 0 }
+  end
+  local status = self.transport:status()
+  status.received = (status.received or 0) + self.transport.counters.received
+  status.requests, status.finished = self.transport.counters.requests,
+    self.transport.counters.finished
+  return status
+end
+
+--- Requests made so far, with `client.explain = true` set before the first: method, url, status,
+--- ms, bytes, tries.
+---@return pyroscope.transport.entry[]
+function client:log()
+  return self.transport and self.transport.log or {}
+end
+
+--- Cancels what is in flight: calls that wait get errors of kind `cancelled`.
+function client:cancel()
+  if self.transport then self.transport:cancel() end
+end
+
+--- Cancels what is in flight and closes all connections; twice is fine.
+function client:close()
+  if self.transport then self.transport:close() end
+  self.transport = nil
+end
+
+meta.__close = client.close
+meta.__gc = client.close
+
+-- Questions ---------------------------------------------------------------------------------
+
+--- Any RPC, wire names in and out.
+---@param method string
+---@param request? table
+---@return table? answer
+---@return pyroscope.error? err
+function client:call(method, request)
+  local methods = core.methods()
+  if not methods[method] then
+    local near = check.suggestion(method, shared.sorted(methods))
+    return nil, errors.new { kind = "usage", code = "method",
+      message = ("there is no method '%s'%s"):format(method, near ~= "" and " " .. near or ""),
+      hint = "methods: " .. table.concat(shared.sorted(methods), ", ") }
+  end
+  return rpc.call(self, method, request or {}, { raw = true })
+end
+
+--- The raw answer of a path of the server, by GET; parameters are { name, value } pairs.
+---@param path string
+---@param parameters? table[]
+---@return string? bytes
+---@return pyroscope.error? err
+function client:get(path, parameters)
+  local response, err = rpc.get(self, path, parameters,
+    { max_bytes = self.options.max_bytes or 536870912 })
+  if not response then return nil, err end
+  if type(response.body) == "string" then return response.body end
+  return response.body:string()
+end
+
+--- Version, storage and features; asked once.
+---@return { version?: string, storage?: "v1"|"v2"|"dual", features: table }? server
+---@return pyroscope.error? err
+function client:server()
+  if not self.known_server then
+    local found, err = require "pyroscope.source.server.version".of(self)
+    if not found then return nil, err end
+    self.known_server = found
+  end
+  return self.known_server
+end
+
+--- Compares two questions: both sides are fetched together and aligned here; with
+--- `server = true` in either, the server aligns them (its Diff).
+---@param before pyroscope.query
+---@param after pyroscope.query
+---@param options? table      those of `pyroscope.diff`
+---@return pyroscope.diff? diff
+---@return pyroscope.error? err
+function client:diff(before, after, options)
+  return require "pyroscope.source.server.compare".diff(self, before, after, options)
+end
+
+for _, part in ipairs { "lists", "profiles", "series", "services", "absence", "legacy" } do
+  for name, method in pairs(require("pyroscope.source.server." .. part)) do
+    client[name] = method
+  end
+end
+
+--- Functions that run at the same time, each waiting as if it were alone; their packed results.
+---@param functions (fun(): ...)[]
+---@return table[]
+function client.together(_, functions)
+  return flight.all(functions)
+end
+
+return { connect = connect }
