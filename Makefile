@@ -108,6 +108,9 @@ clean:
 	rm -rf build pyroscope .tree *.rock
 	find src -name '*.o' -delete
 
+print-%:
+	@echo $($*)
+
 FORCE:
 .PHONY: all setup setup-test demo test test-live lint asan valgrind fuzz bench clean FORCE
 -include $(core_obj:.o=.d) $(http_obj:.o=.d)

@@ -293,9 +293,16 @@ function query.resolve(options, source, spec)
   end
   local id, others = resolve_type(word, resolved, source)
   if not id then return nil, others end
-  if type(others) == "table" and others[1] then
+  -- counts of the same samples are no rival of their values
+  local rivals = {}
+  for _, other in ipairs(type(others) == "table" and others or {}) do
+    if types.row(other).sample_unit == types.row(id).sample_unit then
+      rivals[#rivals + 1] = other
+    end
+  end
+  if rivals[1] then
     resolved.warnings[1] = ("'%s' means %s here; there is also %s"):format(word, id,
-      table.concat(others, ", "))
+      table.concat(rivals, ", "))
   end
   local row = types.row(id)
   resolved.profile_type, resolved.unit = id, row.sample_unit

@@ -7,7 +7,8 @@
 ---     end)
 ---
 --- `request`: method, target (as it came: an address for proxies), path, query (decoded table),
---- query_text, version, headers (lower-case names), body, connection (1 for the first accepted), number (1 for the first request on it).
+--- query_text, version, headers (lower-case names), body, connection (1 for the first accepted),
+--- number (1 for the first request on it).
 --- `server`: accepted, requests, open, most_open (requests being answered at the same time).
 ---
 --- The fourth result says how to misbehave; everything is optional and may be combined:
@@ -70,7 +71,7 @@ end
 -- Takes the first request out of the connection's input; nil while it is not complete.
 local function parse(conn)
   local s, e = conn.input:find("\r\n\r\n", 1, true)
-  if not s then return nil end
+  if not s then return conn.input:find "^[^%u]" and { bad = true } or nil end
   local head = conn.input:sub(1, s + 1)
   local method, target, version = head:match "^(%S+) (%S+) HTTP/(%d%.%d)\r\n"
   if not method then return { bad = true } end

@@ -36,8 +36,8 @@ end
 local paths = {}
 
 paths["/stats"] = function(_, server)
-  return 200, {}, ("accepted=%d requests=%d most_open=%d"):format(server.accepted, server.requests,
-    server.most_open)
+  return 200, {}, ("accepted=%d requests=%d most_open=%d"):format(server.accepted,
+    server.requests, server.most_open)
 end
 
 paths["/reset_stats"] = function(_, server)

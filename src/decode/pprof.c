@@ -305,12 +305,10 @@ static bool readline (parser *p, const field *line) {
     if (isnumber(&f, 1)) id = f.v;
     if (isnumber(&f, 2)) out->line = linenumber(f.v);
   }
-  out->function = UINT32_MAX; /* id 0: nobody knows the function */
-  if (id != 0) {
-    out->function = findid(&p->h->function_ids, id);
-    if (out->function == UINT32_MAX)
-      return bad(p, line->at, "a line names a function that is not there");
-  }
+  out->function = id == 0 ? UINT32_MAX : findid(&p->h->function_ids, id);
+  if (id == 0) out->line = 0; /* nobody knows the function: an address has no lines */
+  if (id != 0 && out->function == UINT32_MAX)
+    return bad(p, line->at, "a line names a function that is not there");
   return true;
 }
 

@@ -76,10 +76,10 @@ static void pushorigin (lua_State *L, const pyr_address *a) {
   lua_pushlstring(L, a->show, strlen(a->show) - strlen(a->path));
 }
 
-/* What is left of a try's time is rarely a round number: three digits say enough. */
+/* What is left of a try's time is rarely a round number: four digits say enough. */
 static void pushseconds (lua_State *L, const char *word, double seconds) {
   char digits[32];
-  snprintf(digits, sizeof digits, "%.3g", seconds);
+  snprintf(digits, sizeof digits, "%.4g", seconds);
   lua_pushfstring(L, " %s %s s", word, digits);
 }
 

@@ -566,16 +566,9 @@ static int profile_coverage (lua_State *L) {
 
 /* ---- formats ---- */
 
-/* The signature of the others; the file's own name and unit are not kept. */
-static pyr_status decodespeedscope (pyr_profile *p, const char *bytes, size_t len,
-                                    pyr_error *e) {
-  pyr_speedscope facts = {PYR_BY_FUNCTION, NULL, NULL, 0, 0};
-  return pyr_decode_speedscope(p, &facts, bytes, len, e);
-}
-
 typedef struct format {
   const char *name, *extension;
-  pyr_decoder *read; /* pprof is read by pprof.c */
+  pyr_decoder *read; /* NULL for pprof and speedscope: their files say more than a tree */
   pyr_renderer *write;
   bool binary;
 } format;
@@ -584,7 +577,7 @@ static const format formats[] = {
     {"pprof", ".pb.gz", NULL, pyr_render_pprof, true},
     {"folded", ".folded", pyr_decode_folded, pyr_render_folded, false},
     {"json", ".json", pyr_decode_flamegraph_json, pyr_render_json, false},
-    {"speedscope", ".speedscope.json", decodespeedscope, NULL, false},
+    {"speedscope", ".speedscope.json", NULL, NULL, false},
     {"tree", ".tree", pyr_decode_tree, pyr_render_tree, true},
     {"flamegraph", ".flamegraph.pb", pyr_decode_flamegraph_proto, pyr_render_flamegraph, true},
     {"svg", ".svg", NULL, pyr_render_svg, false},
@@ -810,6 +803,32 @@ static int decodewith (lua_State *L, pyr_decoder *read, const char *bytes, size_
   return pushderived(L, p, read(&p->p, bytes, len, &e), &e);
 }
 
+/* The file's unit and name are what the profile is until it is described. */
+static int decodespeedscope (lua_State *L, const char *bytes, size_t len) {
+  static const char *const wanted[] = {"function", "line", NULL};
+  pyr_speedscope about = {PYR_BY_FUNCTION, pyr_lua_buffer(L), NULL, 0, 0};
+  pyr_luaprofile *p;
+  pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
+  if (lua_istable(L, 3)) {
+    lua_getfield(L, 3, "granularity");
+    about.granularity =
+        luaL_checkoption(L, -1, "function", wanted) == 0 ? PYR_BY_FUNCTION : PYR_BY_LINE;
+  }
+  p = pyr_lua_newprofile(L);
+  if (pyr_decode_speedscope(&p->p, &about, bytes, len, &e) != PYR_OK)
+    return pyr_lua_error(L, &e);
+  lua_createtable(L, 0, 2);
+  lua_pushstring(L, about.unit);
+  lua_setfield(L, -2, "unit");
+  if (about.name->len != 0) {
+    lua_pushlstring(L, about.name->data, about.name->len);
+    lua_setfield(L, -2, "name");
+  }
+  lua_setiuservalue(L, -2, 1);
+  pyr_lua_weigh(L, pyr_profile_bytes(&p->p));
+  return 1;
+}
+
 static int core_decode (lua_State *L) {
   size_t len, max_bytes = MAX_BYTES;
   const char *bytes = pyr_lua_bytes(L, 1, &len);
@@ -848,6 +867,7 @@ static int core_decode (lua_State *L) {
       return refused(L, "perf's own format", "perf script | stackcollapse-perf.pl gives folded stacks");
   }
   if (strcmp(name, "pprof") == 0) return decodepprof(L, bytes, len, max_bytes);
+  if (strcmp(name, "speedscope") == 0) return decodespeedscope(L, bytes, len);
   f = findformat(name);
   if (f == NULL || f->read == NULL)
     return luaL_argerror(L, 2, "no format that can be read");
@@ -963,7 +983,8 @@ static int core_formats (lua_State *L) {
     lua_setfield(L, -2, "extension");
     lua_pushboolean(L, f->binary);
     lua_setfield(L, -2, "binary");
-    lua_pushboolean(L, f->read != NULL || f == formats);
+    lua_pushboolean(L, f->read != NULL || f->write == pyr_render_pprof ||
+                           strcmp(f->name, "speedscope") == 0);
     lua_setfield(L, -2, "read");
     lua_pushboolean(L, f->write != NULL);
     lua_setfield(L, -2, "write");

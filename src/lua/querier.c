@@ -279,11 +279,17 @@ static int core_encode_json (lua_State *L) {
   return pushjson(L, m->request, b->data == NULL ? "" : b->data, b->len);
 }
 
-/* A whole SelectMergeProfile answer may be given as {profile = bytes}. */
+/* A whole SelectMergeProfile answer may be given as {profile = bytes or a pprof handle}. */
 static bool wholeprofile (lua_State *L, const pyr_method *m) {
   if (strcmp(m->name, "SelectMergeProfile") != 0) return false;
   luaL_checktype(L, 2, LUA_TTABLE);
-  return lua_getfield(L, 2, "profile") == LUA_TSTRING;
+  lua_getfield(L, 2, "profile");
+  if (luaL_testudata(L, -1, PYR_PPROF_T) != NULL) {
+    lua_getfield(L, -1, "bytes");
+    lua_insert(L, -2);
+    lua_call(L, 1, 1);
+  }
+  return lua_type(L, -1) == LUA_TSTRING;
 }
 
 static int core_encode_answer (lua_State *L) {

@@ -10,14 +10,8 @@ static pyr_string text (const char *s) {
   return (pyr_string){s, (uint32_t)strlen(s)};
 }
 
-static pyr_string basename_of (pyr_string path) {
-  uint32_t i = path.length;
-  while (i > 0 && path.bytes[i - 1] != '/' && path.bytes[i - 1] != '\\') i--;
-  return (pyr_string){path.bytes + i, path.length - i};
-}
-
 static pyr_status internunknown (pyr_names *names, pyr_string object, uint32_t *id) {
-  pyr_string base = basename_of(object);
+  pyr_string base = pyr_basename(object);
   pyr_status status;
   char *name;
   if (base.length == 0) return pyr_names_intern(names, "<unknown>", 9, id);
@@ -42,6 +36,8 @@ static pyr_status groupby (pyr_grouping *g, uint32_t frame) {
   }
   if (s.length == 0 && g->by == PYR_BY_FILE)
     return internunknown(&g->table, p->strings[f->object], g->of + frame);
+  if (s.length == 0)
+    s = pyr_package_of_place(p->strings[f->file], p->strings[f->object]);
   if (s.length == 0) s = text("<none>");
   return pyr_names_intern(&g->table, s.bytes, s.length, g->of + frame);
 }

@@ -152,3 +152,16 @@ pyr_string pyr_package (pyr_string name) {
     if (name.bytes[i - 1] == '/') return pathed(name, i - 1);
   return dotted(name);
 }
+
+pyr_string pyr_basename (pyr_string path) {
+  uint32_t i = path.length;
+  while (i > 0 && path.bytes[i - 1] != '/' && path.bytes[i - 1] != '\\') i--;
+  return cut(path, i, path.length);
+}
+
+pyr_string pyr_package_of_place (pyr_string file, pyr_string object) {
+  pyr_string base = pyr_basename(file);
+  if (base.length == file.length || script(file) == file.length)
+    return file.length != 0 ? file : pyr_basename(object);
+  return cut(file, 0, file.length - base.length - 1);
+}

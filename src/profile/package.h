@@ -12,6 +12,13 @@
 */
 pyr_string pyr_package (pyr_string name);
 
+/* What stands in for it where the name has none: a script itself, else the folder of the
+   source file, else the name of the binary; "" if all is unknown. */
+pyr_string pyr_package_of_place (pyr_string file, pyr_string object);
+
+/* The last part of a path. */
+pyr_string pyr_basename (pyr_string path);
+
 #pragma GCC visibility pop
 
 #endif

@@ -1,7 +1,5 @@
 --- The configuration as this run sees it: which deployments there are, and connecting to one.
 
-local errors = require "pyroscope.errors"
-
 local deployments = {}
 
 local methods = {}
@@ -29,15 +27,6 @@ function methods:knows(name)
   return config and config:knows(name) or false
 end
 
--- What went wrong, in the words of the person who asked: which deployment, and where it is set.
-local function named(err, found)
-  if errors.is(err) and not err.title then
-    local name = found.name and ('deployment "%s"'):format(found.name) or nil
-    err = errors.wrap(err, { deployment = name })
-  end
-  return err
-end
-
 --- Finds a deployment's settings.
 ---@return table? found
 ---@return pyroscope.error? err
@@ -58,10 +47,11 @@ function methods:connect(name, flags)
   for key, value in pairs(found.values) do values[key] = value end
   local source
   source, err = require "pyroscope".connect(values)
-  if not source then return nil, named(err, found) end
+  if not source then return nil, err end
+  if self.run.options.explain then source.explain = true end
+  source.on_wait = function(client, seconds) return self.run:wait(client, seconds) end
   self.run.origins = self.run.origins or {}
   self.run.origins[source] = found
-  self.run.last_found = found
   return source
 end
 

@@ -20,7 +20,8 @@ end
 ---@return string
 function report.json(err)
   local json = require "pyroscope.output.json"
-  local object = { kind = err.kind, code = err.code, message = err.message, hint = err.hint,
+  local message = err.title and err.title .. ": " .. err.message or err.message
+  local object = { kind = err.kind, code = err.code, message = message, hint = err.hint,
     status = err.status, where = err.where, url = err.url, retryable = err.retryable,
     exit = report.exit_code(err) }
   return '{"type":"pyroscope.error","schema":1,"error":' .. json.encode(object) .. "}\n"
@@ -35,10 +36,8 @@ end
 --- The lines of an error on a terminal.
 ---@param err pyroscope.error
 ---@param look table    a screen
----@param details? { request?: string, origin?: string }
 ---@return string
-function report.text(err, look, details)
-  details = details or {}
+function report.text(err, look)
   local lines = {}
   local message = printable_lines(err.message)
   if err.title then -- what failed, apart from what happened
@@ -46,7 +45,7 @@ function report.text(err, look, details)
   else
     lines[1] = look:style("error", "error:") .. " " .. table.concat(message, " ")
   end
-  local request = details.request or err.url
+  local request = err.url
   if request then
     local method = err.method and err.method .. " " or ""
     lines[#lines + 1] = "  " .. method .. screen.printable(request)
@@ -57,7 +56,7 @@ function report.text(err, look, details)
   if err.where then facts[#facts + 1] = ("at byte %d"):format(err.where) end
   if err.tries and err.tries > 1 then facts[#facts + 1] = ("%d tries"):format(err.tries) end
   if #facts > 0 then lines[#lines + 1] = "  " .. table.concat(facts, ", ") end
-  if details.origin then lines[#lines + 1] = "  from " .. screen.printable(details.origin) end
+  if err.origin then lines[#lines + 1] = "  from " .. screen.printable(err.origin) end
   if err.hint then
     lines[#lines + 1] = ""
     for i, line in ipairs(printable_lines(err.hint)) do

@@ -92,8 +92,7 @@ flags.groups = {
     { "--timeout", name = "timeout", value = "DURATION", kind = "duration",
       help = "of one request with its tries, default 60s" },
     { "--concurrency", name = "concurrency", value = "N", kind = "positive",
-      help = "requests in flight, default 8" },
-    { "--no-cache", name = "no_cache", help = "neither read nor write the cache on disk" } },
+      help = "requests in flight, default 8" } },
 }
 
 -- Flags that only some commands have.
@@ -135,9 +134,6 @@ flags.single = {
     help = "exit 4 when more is hidden in truncated stacks" },
   internal = { "--internal", name = "internal", help = "names like __profile_type__ too" },
   pgo = { "--pgo", name = "go_pgo", help = "a profile for Go's compiler" },
-  all = { "--all", name = "all", help = "every file of the profile" },
-  raw = { "-X", "--method", name = "method", value = "METHOD", kind = "choice",
-    choices = { "GET", "POST" }, help = "of a path: GET or POST" },
   path_map = { "--source-dir", name = "source_dir", value = "DIR", complete = "files",
     help = "where the source files are (default: here)" },
 }

@@ -33,6 +33,15 @@ function runs.new(command, options)
   return self
 end
 
+--- A window for headers: dates unless it is today's, seconds only where they matter.
+function run:window(from_ms, to_ms)
+  if to_ms - from_ms >= 10000 then
+    from_ms, to_ms = (from_ms + 500) // 1000 * 1000, (to_ms + 500) // 1000 * 1000
+  end
+  return require "pyroscope.units".window(from_ms, to_ms,
+    { tz = self.options.tz, now_ms = os.time() * 1000 })
+end
+
 --- A line on stderr, for people.
 function run:say(text)
   self.progress:finish()
@@ -98,6 +107,37 @@ function run:write(bytes, options)
   return self.status
 end
 
+--- Waits for a client: draws progress, sees ctrl-c. True cancels what is in flight; a second
+--- ctrl-c ends at once.
+function run:wait(client, seconds)
+  if not self.pending then
+    self.pending, self.stop_watching = require "pyroscope.system".interrupts()
+  end
+  client:poll(seconds)
+  local count, signal = self.pending()
+  if count > 1 then
+    self.progress:finish()
+    os.exit(signal == "sigterm" and 143 or 130, false)
+  end
+  if count == 1 then
+    self.interrupted = signal == "sigterm" and 143 or 130
+    return true
+  end
+  local status = client:status()
+  self.progress:update { what = "fetching", done = status.finished, total = status.requests,
+    bytes = status.received }
+end
+
+-- The requests that were made, for --explain.
+function run:print_log()
+  if not self.options.explain then return end
+  for _, source in pairs(self.sources) do
+    if source.log then
+      for _, line in ipairs(require "pyroscope.cli.explain".lines(source)) do self:say(line) end
+    end
+  end
+end
+
 --- Prints a document in the format asked for; the exit code is the result.
 ---@param document pyroscope.document
 ---@return integer code
@@ -119,7 +159,30 @@ end
 ---@return integer code
 function run:fail(err)
   self.progress:finish()
-  return runs.report(err, self.options, self)
+  if err.kind == "cancelled" and self.interrupted then
+    err = errors.wrap(err, { code = "interrupted", message = "interrupted" })
+  end
+  return runs.report(self:named(err), self.options, self)
+end
+
+--- The error in the words of the person who asked: which deployment, and where it is set.
+function run:named(err)
+  if err.title or not (err.kind == "unreachable" or err.kind == "auth" or err.kind == "timeout") then
+    return err
+  end
+  for source, found in pairs(self.origins or {}) do
+    if err.url and err.url:sub(1, #source.base) == source.base then
+      local config = require "pyroscope.config"
+      local origin = found.origins.url and found.origins.url.path and config.origin(found.origins.url)
+      local message, title = err.message, nil
+      if err.kind == "unreachable" and found.name then
+        message = message:gsub("^cannot reach [^%s]+: ", "")
+        title = ('cannot reach deployment "%s"'):format(found.name)
+      end
+      return errors.wrap(err, { message = message, title = title, origin = origin or nil })
+    end
+  end
+  return err
 end
 
 --- Prints an error for options that may not have been parsed yet.
@@ -197,6 +260,8 @@ local function perform(command, options)
   local code, err = command.run(self, options)
   self.progress:finish()
   if err then code = self:fail(err) end
+  self:print_log()
+  if self.interrupted then code = self.interrupted end
   for _, source in pairs(self.sources) do source:close() end
   return code or self.status
 end

@@ -30,7 +30,7 @@ function scope.open(run, word)
   end
   local source, err = target.open(run, name)
   if not source then return nil, err end
-  return source, { name = source.name, url = source.url, service = service }
+  return source, { name = source.name, url = source.base, service = service }
 end
 
 --- A window as milliseconds, by the source's own "now".

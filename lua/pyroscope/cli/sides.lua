@@ -64,28 +64,55 @@ local function arrange(items, reading)
     :format(#items), "pscope diff prod/checkout -2h -1h -30m now")
 end
 
--- Runs of steps in which only one value of the label was seen: { from, to } in milliseconds.
-local function alone(timeline, label, value)
-  local step = timeline.step_ms
+-- When one value of the label was seen, and when another.
+local function sightings(timeline, label, value)
   local mine, others = {}, {}
   for _, row in ipairs(timeline) do
-    local set = row.labels[label] == value and mine or others
+    local list = row.labels[label] == value and mine or others
     for _, point in ipairs(row.points) do
-      if point.value ~= 0 then set[point.time_ms] = true end
+      if point.value ~= 0 then list[#list + 1] = point.time_ms end
     end
   end
-  local best
-  local start
-  for time = timeline.from_ms, timeline.to_ms, step do
-    local only = time < timeline.to_ms and mine[time] and not others[time]
-    if only then
-      start = start or time
-    elseif start then
-      -- the latest of the longest: what ran last says most
-      if not best or time - start >= best[2] - best[1] then best = { start, time } end
-      start = nil
+  table.sort(mine)
+  table.sort(others)
+  return mine, others
+end
+
+-- How far apart profiles usually are: a step without one is no end of a run.
+local function spacing(times, step)
+  local gaps = {}
+  for i = 2, #times do gaps[i - 1] = times[i] - times[i - 1] end
+  table.sort(gaps)
+  return gaps[1] and math.max(step, gaps[#gaps // 2 + 1])
+end
+
+-- The longest window, the latest of several, in which only one value was seen: from its first
+-- profile to the end of what its last one covers, or to the first profile of another value.
+local function alone(timeline, label, value)
+  local mine, others = sightings(timeline, label, value)
+  local gap = spacing(mine, timeline.step_ms)
+  local best, start, last
+  local next_other = 1
+  local function finish(limit)
+    if not start then return end
+    local stop = gap and math.min(limit, last + gap) or limit
+    if stop > start and (not best or stop - start >= best[2] - best[1]) then
+      best = { start, stop }
+    end
+    start = nil
+  end
+  for _, time in ipairs(mine) do
+    local shared = false
+    while others[next_other] and others[next_other] <= time do
+      finish(others[next_other])
+      shared = others[next_other] == time
+      next_other = next_other + 1
+    end
+    if not shared then
+      start, last = start or time, time
     end
   end
+  finish(others[next_other] or timeline.to_ms)
   return best
 end
 
@@ -173,6 +200,11 @@ local function two_targets(run, items)
       facts = facts.of(source, resolved) }
   end
   parts.shown = items[1] .. " > " .. items[2]
+  -- The "service" of a lone file is its name: no reason to compare shares.
+  local function lone(part) return part.source.form == "file" end
+  if lone(parts[1]) and lone(parts[2]) and parts[1].profile.unit == parts[2].profile.unit then
+    parts.mode = "rate"
+  end
   return parts
 end
 
@@ -258,7 +290,7 @@ function sides.fetch(run, options)
     parts[i] = { profile = profiles[i], resolved = questions[i], source = source,
       label = label_of(side, questions[i]), facts = options.where ~= "never"
         and facts.of(source, questions[i]) or nil }
-    for _, warning in ipairs(questions[i].warnings) do table.insert(parts.warnings, warning) end
+    require "pyroscope.cli.subject".join(parts.warnings, questions[i].warnings)
   end
   return parts
 end

@@ -91,6 +91,21 @@ function subject.fetch(run, text, spec)
   return self
 end
 
+--- Adds warnings that are not there yet.
+function subject.join(warnings, ...)
+  local seen = {}
+  for _, warning in ipairs(warnings) do seen[warning] = true end
+  for i = 1, select("#", ...) do
+    for _, warning in ipairs((select(i, ...)) or {}) do
+      if not seen[warning] then
+        seen[warning] = true
+        warnings[#warnings + 1] = warning
+      end
+    end
+  end
+  return warnings
+end
+
 --- A subject of a profile that is at hand.
 function subject.of(run, profile, parts)
   local resolved = parts.resolved
@@ -98,9 +113,7 @@ function subject.of(run, profile, parts)
     source = parts.source, target = parts.target, resolved = resolved, share = 1, warnings = {} },
     meta)
   local described = profile.meta or {}
-  for _, list in ipairs { resolved.warnings or {}, described.warnings or {} } do
-    for _, warning in ipairs(list) do self.warnings[#self.warnings + 1] = warning end
-  end
+  subject.join(self.warnings, resolved.warnings, described.warnings)
   self.partial = described.partial and true or false
   self.kind, self.unit = profile.kind or resolved.kind, profile.unit or resolved.unit
   self.class = resolved.class
@@ -123,6 +136,13 @@ function methods:filter(options)
   return true
 end
 
+--- How many decimals cores have, so that all of a table have as many and add up by eye.
+---@param cores number   the largest
+function subject.digits(cores)
+  if cores >= 10 or cores <= 0 then return 1 end
+  return math.min(9, 2 - math.floor(math.log(cores, 10) + 1e-12))
+end
+
 --- A value by its unit: `12.8c` short, `12.8 cores` long; flows as rates.
 ---@param value number
 ---@param options? table  of units.value
@@ -131,7 +151,11 @@ function methods:value(value, options)
     seconds = self.kind ~= "stock" and self.seconds or nil, force = self.options.unit,
     whole = self.whole.total }
   for k, v in pairs(options or {}) do what[k] = v end
-  if what.force == "%" and not what.whole then what.force = nil end
+  local scale = units.seconds(self.unit)
+  if scale and what.seconds and (what.force == "cores" or (self.class == "cpu" and not what.force))
+  then
+    what.digits = subject.digits(self.whole.total * scale / what.seconds)
+  end
   return units.value(value, what)
 end
 
@@ -180,8 +204,7 @@ function methods:headline()
     shown = shown .. " " .. self.resolved.selector
   end
   parts[#parts + 1] = screen.printable(shown)
-  parts[#parts + 1] = units.window(self.from_ms, self.to_ms, { tz = self.options.tz,
-    now_ms = os.time() * 1000 })
+  parts[#parts + 1] = self.run:window(self.from_ms, self.to_ms)
   if self.facts and not self.resolved.service and #self.facts.services > 1 then
     parts[#parts + 1] = ("%d services"):format(#self.facts.services)
   end

@@ -186,7 +186,12 @@ function target.find(run, text)
         hint = "name one: " .. table.concat(names, ", ", 1, math.min(#names, 12)) }
     end
   end
-  found.shown = found.service and source.name .. "/" .. found.service or source.name
+  if source.kind == "store" then
+    local named = found.service and source.form ~= "file"
+    found.shown = named and found.service .. " in " .. source.name or source.name
+  else
+    found.shown = found.service and source.name .. "/" .. found.service or source.name
+  end
   return found, source
 end
 

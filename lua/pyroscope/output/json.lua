@@ -6,8 +6,10 @@ local json = {}
 -- The order in which keys are written; the others follow by name.
 local order = {
   "type", "schema", "error", "kind", "code", "message", "hint", "status", "where",
-  "source", "name", "file", "line", "query", "sides", "mode", "totals", "coverage", "rows",
-  "value", "unit", "link", "partial", "warnings",
+  "name", "label", "file", "line", "query", "mode", "sides", "source", "profile_type",
+  "selector", "from_ms", "to_ms", "max_nodes", "totals", "measure", "value", "before", "after",
+  "delta", "unit", "cores", "rate", "instances", "coverage", "shown", "rest", "other", "rows",
+  "link", "partial", "warnings",
 }
 local rank = {}
 for i, key in ipairs(order) do rank[key] = i end

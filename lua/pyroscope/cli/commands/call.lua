@@ -11,7 +11,7 @@ local command = {
   usage = "call METHOD|/PATH [JSON|@FILE|-] [options]",
   arguments = { { name = "method_name", shown = "METHOD", complete = "methods" },
     { name = "body", shown = "JSON", optional = true } },
-  flags = { "raw", "output", "source" },
+  flags = { "output", "source" },
   without = { "fields", "budget", "unit", "no_truncate", "format", "json" },
   examples = { "pscope call LabelNames --source prod",
     "pscope call SelectMergeStacktraces '{\"profileTypeID\":\"...\",\"labelSelector\":\"{}\"}'",
@@ -115,14 +115,13 @@ function command.run(run, options)
   local source, opened = scope.open(run)
   if not source then return nil, opened end
   if word:sub(1, 1) == "/" then
-    if not source.fetch_path then
+    if not source.get then
       return nil, errors.new { kind = "unsupported",
         message = ("'%s' is no server: it has no paths"):format(source.name),
         hint = "an RPC by its name works on files too: pscope call LabelNames" }
     end
     local answer
-    answer, err = source:fetch_path(word, { method = options.method,
-      body = options.body and text or nil })
+    answer, err = source:get(word)
     if not answer then return nil, err end
     return run:write(answer)
   end
@@ -133,7 +132,7 @@ function command.run(run, options)
   request, err = parse(text)
   if not request then return nil, err end
   local answer
-  answer, err = source:call(method, request, { raw = true })
+  answer, err = source:call(method, request)
   if not answer then return nil, err end
   if type(answer) == "string" then return run:write(answer:gsub("\n*$", "\n")) end
   return run:write(write(answer))

@@ -13,7 +13,7 @@ local command = {
   flags = { "migrate", "output", "source" },
   own_flags = { migrate = { "--migrate", name = "migrate",
     help = "init: take over ~/.pyroscope.toml" } },
-  without = { "unit", "source", "connect_timeout", "timeout", "concurrency", "no_cache",
+  without = { "unit", "source", "connect_timeout", "timeout", "concurrency",
     "explain" },
   formats = { "table", "json", "jsonl", "csv", "tsv", "md", "names" },
   columns = {

@@ -4,6 +4,7 @@ local errors = require "pyroscope.errors"
 local facts = require "pyroscope.cli.facts"
 local question = require "pyroscope.cli.question"
 local sides = require "pyroscope.cli.sides"
+local subject = require "pyroscope.cli.subject"
 local types = require "pyroscope.types"
 local units = require "pyroscope.units"
 local place = require "pyroscope.cli.screen".place
@@ -54,13 +55,16 @@ end
 -- A value of the diff's measure for people.
 local function shower(diff)
   local class = diff.profile_type and types.class(diff.profile_type)
+  local scale = cores_of(diff)
+  local digits = scale and subject.digits(math.max(diff.before, diff.after) * scale) or nil
   return function(value, options)
     if diff.measure == "share" then
       return units.percent(value, { sign = options and options.sign })
     end
     local what = { unit = diff.unit, kind = diff.kind, class = class, short = true,
-      seconds = diff.measure == "per second" and 1 or nil }
+      seconds = diff.measure == "per second" and 1 or nil, digits = digits }
     for k, v in pairs(options or {}) do what[k] = v end
+    if what.free then what.digits = nil end
     return units.value(value, what)
   end
 end
@@ -138,13 +142,13 @@ local function markdown_view(show, options)
 end
 
 -- `A (before) version=2.40.3  12:50-13:50  18 pods   31.4 cores   1.74 per pod`
-local function side_line(letter, word, part, diff, value, show, options)
+local function side_line(letter, word, part, diff, value, show)
   local side = diff.sides[letter == "A" and 1 or 2]
   local pieces = { ("%s %s"):format(letter, word) }
   pieces[1] = ("%-10s"):format(pieces[1])
   local text = pieces[1] .. " " .. require "pyroscope.cli.screen".printable(part.label)
   if side.from_ms and side.to_ms and side.to_ms > side.from_ms then
-    text = text .. "  " .. units.window(side.from_ms, side.to_ms, { tz = options.tz })
+    text = text .. "  " .. part.window
   end
   if part.facts and part.facts.instances then
     text = text .. "  " .. facts.instances(part.facts)
@@ -183,7 +187,7 @@ local function noise_line(diff, show, options, rest)
   local largest = math.max(diff.before, diff.after)
   local parts = {}
   if diff.noise > 0 and rest then
-    parts[1] = ("changes below %s are in the rest"):format("±" .. show(diff.noise * largest))
+    parts[1] = ("changes below %s are in the rest"):format("±" .. show(diff.noise * largest, { free = true }))
   end
   local a, b = diff.sides[1].other_share, diff.sides[2].other_share
   if a > 0 or b > 0 then
@@ -243,8 +247,8 @@ local function build(run, diff, parts, all, n, options)
   local word = diff.profile_type and types.short(diff.profile_type) or diff.unit or "profile"
   document.title = {
     ("%s · %s"):format(word, printable(parts.shown)),
-    side_line("A", "(before)", parts[1], diff, diff.before, show, options),
-    side_line("B", "(after)", parts[2], diff, diff.after, show, options) .. change,
+    side_line("A", "(before)", parts[1], diff, diff.before, show),
+    side_line("B", "(after)", parts[2], diff, diff.after, show) .. change,
     mode_line(diff, options),
   }
   document.title[#document.title + 1] = noise_line(diff, show, options, rest)
@@ -322,9 +326,12 @@ function command.run(run, options)
     and { 1 / options.per_request[1], 1 / options.per_request[2] } or nil
   local diff
   diff, err = require "pyroscope.diff".of(parts[1].profile, parts[2].profile,
-    { mode = options.mode, factors = factors, noise = options.noise or 0.005 })
+    { mode = options.mode or parts.mode, factors = factors, noise = options.noise or 0.005 })
   if not diff then return nil, err end
-  for _, warning in ipairs(parts.warnings or {}) do table.insert(diff.warnings, warning) end
+  subject.join(diff.warnings, parts.warnings)
+  for i, side in ipairs(diff.sides) do
+    parts[i].window = side.from_ms and side.to_ms and run:window(side.from_ms, side.to_ms) or nil
+  end
   local rows, rest = diff:rows(options.limit or 20,
     { by = options.cum and "total" or "self", group = options.group })
   local scale = cores_of(diff)

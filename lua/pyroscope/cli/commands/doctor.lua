@@ -4,6 +4,7 @@ local errors = require "pyroscope.errors"
 local json = require "pyroscope.output.json"
 local report = require "pyroscope.cli.errors"
 local target = require "pyroscope.cli.target"
+local types = require "pyroscope.types"
 local units = require "pyroscope.units"
 
 local command = {
@@ -43,9 +44,9 @@ local function store_row(source)
   row.oldest_ms, row.newest_ms = stats.oldest_ms, stats.newest_ms
   local names = source:label_values("service_name", {})
   row.services = names and #names or nil
-  local types = source:profile_types {}
+  local kinds = source:profile_types {}
   row.features = {}
-  for i, kind in ipairs(types or {}) do row.features[i] = kind.id end
+  for i, kind in ipairs(kinds or {}) do row.features[i] = kind.id end
   return row
 end
 
@@ -71,7 +72,7 @@ local function server_row(run, source)
     row.name = found.name or source.name
     row.warnings = found.warnings or {}
   end
-  row.url = source.url
+  row.url = source.base
   local started = system.monotonic_ms()
   local names, err = source:label_values("service_name", { since = "1h" })
   row.elapsed_ms = math.floor(system.monotonic_ms() - started + 0.5)
@@ -136,7 +137,9 @@ local function lines_of(rows, screen, options)
     add("version", row.version or (row.ok and row.kind == "server" and "unknown" or nil))
     add(row.kind == "store" and "form" or "storage", row.storage)
     if row.kind == "store" then
-      add("types", table.concat(row.features, " "))
+      local words = {}
+      for k, id in ipairs(row.features) do words[k] = types.short(id) end
+      add("types", table.concat(words, " "))
     else
       add("can", table.concat(row.features or {}, " "))
       add("cannot", table.concat(row.missing or {}, " "))

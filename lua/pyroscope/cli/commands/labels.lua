@@ -167,8 +167,7 @@ function command.run(run, options)
     head = { query = question.document(resolved, source.name), label = name, count = #rows } }
   local title = { printable(place.name) }
   if resolved.selector ~= "{}" then title[2] = printable(resolved.selector) end
-  title[#title + 1] = units.window(resolved.from_ms, resolved.to_ms,
-    { tz = options.tz, now_ms = os.time() * 1000 })
+  title[#title + 1] = run:window(resolved.from_ms, resolved.to_ms)
   title[#title + 1] = ("%s %s"):format(units.count(#rows), printable(what))
   document.title = { table.concat(title, " · ") }
   local counted = rows[1].series ~= nil

@@ -2,6 +2,7 @@
 
 local errors = require "pyroscope.errors"
 local question = require "pyroscope.cli.question"
+local subject = require "pyroscope.cli.subject"
 local target = require "pyroscope.cli.target"
 local types = require "pyroscope.types"
 local units = require "pyroscope.units"
@@ -33,14 +34,14 @@ local function what_of(answer, options)
     short = true, seconds = answer.kind ~= "stock" and 1 or nil, force = options.unit }
 end
 
-local function title_of(place, answer, resolved, options, extra)
+local function title_of(run, place, answer, resolved, extra)
   local printable = require "pyroscope.cli.screen".printable
   local parts = { types.short(answer.profile_type), printable(place.shown) }
   if #resolved.matchers > 1 or (not resolved.service and resolved.selector ~= "{}") then
     parts[2] = parts[2] .. " " .. printable(resolved.selector)
   end
-  parts[#parts + 1] = units.window(answer.from_ms or resolved.from_ms,
-    answer.to_ms or resolved.to_ms, { tz = options.tz, now_ms = os.time() * 1000 })
+  parts[#parts + 1] = run:window(answer.from_ms or resolved.from_ms,
+    answer.to_ms or resolved.to_ms)
   parts[#parts + 1] = extra
   return table.concat(parts, " · ")
 end
@@ -55,11 +56,7 @@ local function label_text(row, group_by)
 end
 
 local function warnings_of(resolved, answer)
-  local list = {}
-  for _, from in ipairs { resolved.warnings or {}, answer.warnings or {} } do
-    for _, warning in ipairs(from) do list[#list + 1] = warning end
-  end
-  return list
+  return subject.join({}, resolved.warnings, answer.warnings)
 end
 
 local function ranking(run, options, source, place, resolved)
@@ -78,13 +75,14 @@ local function ranking(run, options, source, place, resolved)
     if i <= #shown then share = share + (row.share or 0) else rest = rest + row.value end
   end
   what.whole = total
+  what.digits = cpu and subject.digits(total * cpu) or nil
   local document = { type = "pyroscope.series", columns = command.columns, rows = shown,
     warnings = warnings_of(resolved, rows), partial = rows.partial }
   document.head = { query = question.document(resolved, source.name),
     totals = { unit = answer.unit, kind = answer.kind, groups = #rows },
     coverage = { shown = share + 0.0, rest = math.max(0, 1 - share) } }
   document.head.query.group_by = resolved.group_by[1] and resolved.group_by or nil
-  document.title = { title_of(place, answer, resolved, options,
+  document.title = { title_of(run, place, answer, resolved,
     ("%d of %d groups"):format(#shown, #rows)) }
   local printable = require "pyroscope.cli.screen".printable
   document.view = {
@@ -223,6 +221,7 @@ function command.run(run, options)
   local n = options.limit or 10
   local rows = { table.unpack(answer, 1, n == 0 and #answer or math.min(n, #answer)) }
   what.whole = total
+  what.digits = cpu and subject.digits(total * cpu) or nil
   local document = { type = "pyroscope.series", rows = rows, columns = {},
     warnings = warnings_of(resolved, answer), partial = answer.partial }
   for i, column in ipairs(command.columns) do
@@ -234,9 +233,12 @@ function command.run(run, options)
       groups = #answer } }
   document.head.query.from_ms, document.head.query.to_ms = answer.from_ms, answer.to_ms
   document.head.query.group_by = group_by[1] and group_by or nil
-  document.title = { title_of(place, answer, resolved, options,
+  document.title = { title_of(run, place, answer, resolved,
     "step " .. units.span(answer.step_ms)) }
   document.flat = function() return flat(rows, group_by, options, answer) end
+  local function clock(ms)
+    return units.time((ms + 500) // 1000 * 1000, { tz = options.tz, form = "clock" })
+  end
   document.view = {
     { "GROUP", shrink = 12, cell = function(row, screen)
       return screen:name(label_text(row, group_by))
@@ -244,8 +246,7 @@ function command.run(run, options)
     { "MEAN", right = true, cell = function(row) return units.value(row.value, what) end },
     { "LEAST", right = true, cell = function(row) return units.value(row.low, what) end },
     { "MOST", right = true, cell = function(row) return units.value(row.high, what) end },
-    { ("%s TO %s"):format(units.time(answer.from_ms, { tz = options.tz, form = "clock" }),
-      units.time(answer.to_ms, { tz = options.tz, form = "clock" })), screen_only = true,
+    { ("%s TO %s"):format(clock(answer.from_ms), clock(answer.to_ms)), screen_only = true,
       style = function() return "bar" end, cell = function(row, screen)
         return screen:spark(squeeze(row.points, 60), most)
       end },

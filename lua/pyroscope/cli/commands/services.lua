@@ -2,6 +2,7 @@
 
 local question = require "pyroscope.cli.question"
 local scope = require "pyroscope.cli.scope"
+local subject = require "pyroscope.cli.subject"
 local types = require "pyroscope.types"
 local units = require "pyroscope.units"
 
@@ -74,9 +75,12 @@ local function build(opened, window, all, n, options)
     query = { source = opened.name, from_ms = window.from_ms, to_ms = window.to_ms },
     totals = { services = #all, cores = total + 0.0, shown_cores = shown + 0.0 },
   }
-  document.title = { table.concat({ printable(opened.name), opened.url, units.window(window.from_ms,
-    window.to_ms, { tz = options.tz, now_ms = os.time() * 1000 }),
-    ("%d service%s"):format(#all, #all == 1 and "" or "s"), units.cores(total) }, " · ") }
+  local digits = subject.digits(total)
+  local title = { printable(opened.name) }
+  if opened.url and not opened.url:find(opened.name, 1, true) then title[2] = opened.url end
+  table.move({ opened.window, ("%d service%s"):format(#all, #all == 1 and "" or "s"),
+    units.cores(total, { digits = digits }) }, 1, 3, #title + 1, title)
+  document.title = { table.concat(title, " · ") }
   local start = all.points_from_ms or 2 * window.from_ms - window.to_ms
   local from = units.time(start, { tz = options.tz, form = "clock" })
   local to = units.time(all.points_to_ms or window.to_ms, { tz = options.tz, form = "clock" })
@@ -87,7 +91,8 @@ local function build(opened, window, all, n, options)
       cell = function(row, screen) return screen:name(row.name) end },
     { "LANG", cell = function(row) return row.language and printable(row.language) or "-" end },
     { "CORES", right = true, cell = function(row)
-      return row.cores and units.cores(row.cores, { short = true }):gsub("c$", "") or "-"
+      return row.cores and (units.cores(row.cores, { short = true, digits = digits })
+        :gsub("c$", "")) or "-"
     end },
     { "SHARE", right = true, min = 6,
       cell = function(row) return row.share and units.percent(row.share) or "-" end },
@@ -108,7 +113,7 @@ local function build(opened, window, all, n, options)
     local rest = 0
     for i = #rows + 1, #all do rest = rest + (all[i].cores or 0) end
     return { { ("%d more"):format(left), "-",
-      (units.cores(rest, { short = true }):gsub("c$", "")),
+      (units.cores(rest, { short = true, digits = digits }):gsub("c$", "")),
       total > 0 and units.percent(rest / total) or "-" } }
   end
   document.notes = function()
@@ -133,6 +138,7 @@ function command.run(run, options)
   run.progress:finish()
   if not rows then return nil, err end
   if #rows == 0 then return nil, scope.empty(source, window, "services") end
+  opened.window = run:window(window.from_ms, window.to_ms)
   local n = options.limit or 20
   return run:answer(build(opened, window, rows, n == 0 and #rows or math.min(n, #rows), options))
 end

@@ -3,7 +3,6 @@
 local question = require "pyroscope.cli.question"
 local scope = require "pyroscope.cli.scope"
 local types = require "pyroscope.types"
-local units = require "pyroscope.units"
 
 local command = {
   name = "types",
@@ -78,9 +77,8 @@ function command.run(run, options)
   local printable = require "pyroscope.cli.screen".printable
   local document = { type = "pyroscope.types", columns = command.columns, rows = rows,
     name_field = "id", head = { query = question.document(resolved, source.name) } }
-  document.title = { table.concat({ printable(place.name), units.window(resolved.from_ms,
-    resolved.to_ms, { tz = options.tz, now_ms = os.time() * 1000 }),
-    ("%d profile type%s"):format(#rows, #rows == 1 and "" or "s") }, " · ") }
+  document.title = { table.concat({ printable(place.name), run:window(resolved.from_ms,
+    resolved.to_ms), ("%d profile type%s"):format(#rows, #rows == 1 and "" or "s") }, " · ") }
   document.view = {
     { "WORD", cell = function(row) return row.word or "-" end },
     { "TYPE", cell = function(row) return printable(row.name .. "/" .. row.sample_type) end },

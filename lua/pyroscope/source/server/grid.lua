@@ -92,6 +92,7 @@ local function collect(self, question, cells, spec)
       end
     end
   end
+  found.shifted = shifted
   if shifted and not spec.loose then
     table.insert(found.warnings, "the server answered on another grid (it splits its storage): "
       .. "points were put into the step in which they end")
@@ -101,7 +102,19 @@ end
 
 grid.collect = collect
 
---- Sums of values by group and bucket; `exact` is false where a sum left 53 bits.
+-- The grid of one bucket in many small steps.
+local function refined(cells)
+  local step = math.max(1000, cells.step_ms // 200)
+  local count = -(-cells.step_ms // step)
+  return { step_ms = step, count = count, from_ms = cells.to_ms - count * step,
+    to_ms = cells.to_ms }
+end
+
+local function add(group, index, n)
+  group.cells[index] = (group.cells[index] or 0) + n
+end
+
+--- Sums of values by group and bucket.
 ---@param self table
 ---@param question pyroscope.resolved
 ---@param cells pyroscope.grid
@@ -109,24 +122,34 @@ grid.collect = collect
 ---@return pyroscope.grid.found? found
 ---@return pyroscope.error? err
 function grid.values(self, question, cells, group_by)
-  return collect(self, question, cells, { method = "SelectSeries", points = "points",
-    group_by = group_by, visit = function(group, index, point)
-      local value = point.value or 0
-      local cell = group.cells[index]
-      if not cell then
-        cell = { raw = 0 }
-        group.cells[index] = cell
-      end
-      cell.raw = cell.raw + (math.tointeger(value) or math.floor(value + 0.5))
-      for _, note in ipairs(point.annotations or {}) do
-        cell.annotations = cell.annotations or {}
-        table.insert(cell.annotations, { key = note.key, value = note.value })
-      end
-    end })
-end
-
-local function add(group, index, n)
-  group.cells[index] = (group.cells[index] or 0) + n
+  local function ask(asked, visit)
+    return collect(self, question, asked, { method = "SelectSeries", points = "points",
+      group_by = group_by, visit = visit })
+  end
+  local function visit(group, index, point)
+    local value = point.value or 0
+    local cell = group.cells[index]
+    if not cell then
+      cell = { raw = 0 }
+      group.cells[index] = cell
+    end
+    cell.raw = cell.raw + (math.tointeger(value) or math.floor(value + 0.5))
+    for _, note in ipairs(point.annotations or {}) do
+      cell.annotations = cell.annotations or {}
+      table.insert(cell.annotations, { key = note.key, value = note.value })
+    end
+  end
+  local found, err = ask(cells, visit)
+  if not found then return nil, err end
+  -- Where the server splits its storage the grid of the newer part begins at the split, and what
+  -- follows its last whole step is not in the answer: one bucket is then asked for in small ones.
+  local dual = found.shifted or (self.known_server and self.known_server.storage == "dual")
+  if cells.count == 1 and cells.step_ms > 1000 and (dual or not next(found.groups)) then
+    return ask(refined(cells), function(group, index, point, time)
+      if time >= cells.from_ms then visit(group, index and 1, point) end
+    end)
+  end
+  return found
 end
 
 -- Where there are no heat maps: points of single instances, close enough together that each holds

@@ -11,9 +11,13 @@ local client = {}
 
 -- A list over any window: pieces are united.
 local function united(self, window, ask)
-  local result, err = ranges.fetch(self, window.from_ms, window.to_ms, ask)
-  if not result then return nil, err end
-  return result
+  return ranges.fetch(self, window.from_ms, window.to_ms, ask)
+end
+
+-- A list that lacks pieces says so beside its rows.
+local function marked(rows, result)
+  if result.partial then rows.partial, rows.warnings = true, result.warnings end
+  return rows
 end
 
 local function request_of(from_ms, to_ms, matchers)
@@ -38,7 +42,7 @@ local function names_of(self, window, method, extra)
   for _, piece in ipairs(result.values) do
     for _, name in ipairs(piece.value) do set[name] = true end
   end
-  return shared.sorted(set), result
+  return marked(shared.sorted(set), result)
 end
 
 --- Label sets with internal labels, as tables; for services and types.
@@ -71,7 +75,7 @@ function client:label_sets(window, selector, names)
       end
     end
   end
-  return rows, result
+  return marked(rows, result)
 end
 
 --- Profile types in a window, sorted by id.
@@ -83,14 +87,12 @@ function client:profile_types(window, options)
   options = check.options("profile_types", options, { selector = "string" })
   local resolved, err = query.window(window, self, "profile_types", options)
   if not resolved then return nil, err end
-  local ids = {}
+  local ids, result = {}
   if resolved.selector ~= "{}" then
-    local rows
-    rows, err = self:label_sets(resolved, resolved.selector, { "__profile_type__" })
-    if not rows then return nil, err end
-    for _, labels in ipairs(rows) do ids[labels.__profile_type__ or ""] = true end
+    result, err = self:label_sets(resolved, resolved.selector, { "__profile_type__" })
+    if not result then return nil, err end
+    for _, labels in ipairs(result) do ids[labels.__profile_type__ or ""] = true end
   else
-    local result
     result, err = united(self, resolved, function(from_ms, to_ms)
       local answer, bad = ranges.ask(self, "ProfileTypes", request_of(from_ms, to_ms))
       if not answer then return nil, bad end
@@ -103,7 +105,7 @@ function client:profile_types(window, options)
   end
   local rows = {}
   for _, id in ipairs(shared.sorted(ids)) do rows[#rows + 1] = types.row(id) end
-  return rows
+  return marked(rows, result)
 end
 
 --- Names of the labels in a window, sorted; `__x__` names only with `internal = true`.
@@ -118,7 +120,7 @@ function client:label_names(window, options)
   local names
   names, err = names_of(self, resolved, "LabelNames")
   if not names then return nil, err end
-  local visible = {}
+  local visible = marked({}, names)
   for _, name in ipairs(names) do
     if options.internal or not shared.internal(name) then visible[#visible + 1] = name end
   end
@@ -179,7 +181,7 @@ function client:series(window, options)
     end
   end
   table.sort(order)
-  local list = {}
+  local list = marked({}, rows)
   for i, key in ipairs(order) do list[i] = found[key] end
   return list
 end

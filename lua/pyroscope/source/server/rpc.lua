@@ -127,6 +127,22 @@ local function decode(client, method, response, context, options)
   return answer
 end
 
+-- A server that answers other methods, but has not this one, is too old for it.
+local function without(client, method, err)
+  if err.code ~= "not_found" or (err.status ~= 404 and err.status ~= 405) then return err end
+  local since = core.methods()[method].since
+  if client.answered then
+    return errors.wrap(err, { kind = "unsupported", code = "unimplemented",
+      message = ("this server has no %s"):format(method),
+      hint = since and ("it came with version %s: pscope doctor"):format(since) or nil })
+  end
+  if since and since ~= "1.0" and since ~= "1.0.0" then
+    return errors.wrap(err, { hint = ("%s\nor is the server older than %s, which brought %s?")
+      :format(err.hint, since, method) })
+  end
+  return err
+end
+
 --- Asks one method: a table with wire names in, one out; see `core.encode`, `core.decode_answer`.
 ---@param client table
 ---@param method string
@@ -164,8 +180,9 @@ function rpc.call(client, method, request, options)
     return rpc.call(client, method, request, options)
   end
   if response.status ~= 200 then
-    return nil, refusal.of(response, beginning(response.body), context)
+    return nil, without(client, method, refusal.of(response, beginning(response.body), context))
   end
+  client.answered = true
   local answer
   answer, err = decode(client, method, response, context, options)
   if type(response.body) ~= "string" then response.body:close() end

@@ -21,7 +21,7 @@ local function both_lists(self, window)
     function() return self:label_sets(window, "{}", details) end,
   }
   if not results[1][1] then return nil, results[1][2] end
-  return results[1][1], results[2][1] or {}, results[2][2]
+  return results[1][1], results[2][1] or {}, not results[2][1] and results[2][2] or nil
 end
 
 local function survey(pairs_list, details)
