@@ -50,6 +50,7 @@ build = {
         "src/profile/profile.c",
         "src/profile/rebuild.c",
         "src/profile/regex.c",
+        "src/profile/rewrite.c",
         "src/profile/sorted.c",
         "src/profile/stacks.c",
         "src/profile/top.c",

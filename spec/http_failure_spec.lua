@@ -63,7 +63,7 @@ describe("pyroscope.http", function()
       t.failure("timeout", "total", "/x?never=1", { timeout = 0.2 })
       t.failure("timeout", "total", "/x?size=100&stall=50:2", { timeout = 0.2 })
       local spent = socket.gettime() - started
-      assert.is_true(spent >= 0.4 and spent < 1.5, spent)
+      assert.is_true(spent > 0.38 and spent < 1.5, spent)
     end)
 
     it("silence is a timeout before the total one, and slow bytes are no silence", function()
@@ -97,8 +97,9 @@ describe("pyroscope.http", function()
     end)
 
     it("a URL or a header that cannot be used is config, without what may be secret", function()
-      for _, url in ipairs { "localhost:4040", "ftp://h/", "http://", "http://h:99999/", "http://a b/",
-        "http://user:hunter2@h:x/", "http://user:hun?ter2@h:x/?token=hunter2", "" } do
+      for _, url in ipairs { "localhost:4040", "ftp://h/", "http://", "http://h:99999/",
+        "http://a b/", "http://user:hunter2@h:x/", "",
+        "http://user:hun?ter2@h:x/?token=hunter2" } do
         local request, err = t.pool:send { url = url }
         assert.is_nil(request, url)
         assert.equal("config", err.kind)
@@ -144,8 +145,8 @@ describe("pyroscope.http", function()
     end)
 
     it("and the headers", function()
-      local request = t.send("/x?header=X-Long:" .. ("y"):rep(90000) .. "&size=1")
-      assert.equal(90000, #finish(t.pool, request).headers["x-long"])
+      assert.equal(100 * 1000, #t.get("/heads?n=100").headers["x-1"]:gsub(", ", ""))
+      t.failure("limit", "headers", "/heads?n=300")
     end)
   end)
 
@@ -185,11 +186,10 @@ describe("pyroscope.http", function()
       assert.is_truthy(t.get("/echo", { compress = true }).body:string():find(
         "accept-encoding: gzip\n", 1, true))
       -- as a proxy the server sees a request for a host that is not loopback
-      local request = t.pool:send { url = "http://profiles.example/echo", proxy = t.server.url }
-      assert.is_truthy(finish(t.pool, request).body:string():find("accept-encoding: gzip\n", 1, true))
-      request = t.pool:send { url = "http://profiles.example/echo", proxy = t.server.url,
-        compress = false }
-      assert.is_nil(finish(t.pool, request).body:string():find "accept%-encoding")
+      local far = { url = "http://profiles.example/echo", proxy = t.server.url }
+      assert.is_truthy(t.result(far).body:string():find("accept-encoding: gzip\n", 1, true))
+      far.compress = false
+      assert.is_nil(t.result(far).body:string():find "accept%-encoding")
     end)
   end)
 

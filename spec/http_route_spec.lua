@@ -11,8 +11,7 @@ describe("pyroscope.http", function()
     local path = os.tmpname()
     local other <close> = process.start("spec/support/misbehaving.lua", "unix", path)
     assert.equal(path, other.port)
-    local request = t.pool:send { url = "http://pyroscope/echo", unix_socket = path }
-    local echo = finish(t.pool, request).body:string()
+    local echo = t.result { url = "http://pyroscope/echo", unix_socket = path }.body:string()
     assert.is_truthy(echo:find("host: pyroscope", 1, true))
     assert.is_nil(echo:find "accept%-encoding")
     other:stop()
@@ -42,15 +41,16 @@ describe("pyroscope.http", function()
       local f = assert(io.open(script, "w"))
       f:write [[
         local http = require "pyroscope.http"
-        local t.pool = http.pool {}
-        for _, url in ipairs { "http://a.example/echo", "http://127.0.0.1:" .. arg[1] .. "/echo" } do
-          local request = t.pool:send { url = url }
-          while #t.pool:poll() == 0 do end
+        local pool = http.pool {}
+        for _, host in ipairs { "a.example", "127.0.0.1:" .. arg[1] } do
+          local url = "http://" .. host .. "/echo"
+          local request = pool:send { url = url }
+          while #pool:poll() == 0 do end
           local response = request:response()
           print(response and response.body:string():match "%u+ %S+")
         end
-        local request = t.pool:send { url = "http://a.invalid/", proxy = "" }
-        while #t.pool:poll() == 0 do end
+        local request = pool:send { url = "http://a.invalid/", proxy = "" }
+        while #pool:poll() == 0 do end
         print(select(2, request:response()).code)
       ]]
       f:close()
@@ -82,9 +82,9 @@ describe("pyroscope.http", function()
       dir = os.tmpname()
       os.remove(dir)
       assert(os.execute("mkdir -m 700 " .. dir))
-      openssl(("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "
-        .. "/CN=test -addext subjectAltName=IP:127.0.0.1 -keyout %s/key.pem -out %s/cert.pem"):format(
-        dir, dir))
+      openssl(("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+        .. "-subj /CN=test -addext subjectAltName=IP:127.0.0.1 "
+        .. "-keyout %s/key.pem -out %s/cert.pem"):format(dir, dir))
       secure = process.start("spec/support/misbehaving.lua", "tls", dir .. "/cert.pem",
         dir .. "/key.pem")
       mutual = process.start("spec/support/misbehaving.lua", "tls", dir .. "/cert.pem",
@@ -111,7 +111,7 @@ describe("pyroscope.http", function()
         assert.is_false(err.retryable)
       end)
 
-    it("accepts it with ca_file, as a file or a hashed directory, and keeps the connection", function()
+    it("accepts it with ca_file, a file or a hashed directory, and keeps connections", function()
       for _ = 1, 2 do
         local response = t.result { url = url(secure), ca_file = dir .. "/cert.pem" }
         assert.equal(200, response.status)
@@ -123,6 +123,16 @@ describe("pyroscope.http", function()
       openssl("rehash " .. dir .. "/hashed")
       local hashed = t.result { url = url(secure), ca_file = dir .. "/hashed" }
       assert.equal(200, hashed.status)
+    end)
+
+    it("opens more connections where HTTP/2 is not spoken", function()
+      local requests = {}
+      for i, delay in ipairs { 0.4, 0.05 } do
+        requests[i] = t.pool:send { url = url(secure, "/x?delay=" .. delay),
+          ca_file = dir .. "/cert.pem" }
+      end
+      assert.equal(200, fixture.finish(t.pool, requests[2]).status)
+      assert.equal("running", requests[1].state)
     end)
 
     it("refuses a certificate for another name", function()
@@ -152,7 +162,7 @@ describe("pyroscope.http", function()
       assert.equal("client_cert", err.code)
     end)
 
-    it("cuts off and resets are seen under it too", function()
+    it("sees answers cut off, and none at all, as without", function()
       local _, err = t.result { url = url(secure, "/x?size=1000&cut=400"),
         ca_file = dir .. "/cert.pem" }
       assert.equal("cut_off", err.code)

@@ -61,10 +61,10 @@ describe("pyroscope.http", function()
     assert.has_error(function() request:response() end, "request is not finished")
     t.pool:close()
     assert.equal("cancelled", request.state)
-    assert.has_error(function() t.pool:poll(0) end, "t.pool is closed")
-    assert.has_error(function() t.pool:send { url = "http://h/" } end, "t.pool is closed")
+    assert.has_error(function() t.pool:poll(0) end, "pool is closed")
+    assert.has_error(function() t.pool:send { url = "http://h/" } end, "pool is closed")
     assert.has_no_error(function() t.pool:close() end)
-    assert.equal("t.pool (closed)", tostring(t.pool))
+    assert.equal("pool (closed)", tostring(t.pool))
   end)
 
   it("raises for unknown options and wrong types", function()
@@ -72,9 +72,12 @@ describe("pyroscope.http", function()
       "unknown option 'tiemout'")
     assert.error_matches(function() t.pool:send {} end, "'url' is missing")
     assert.error_matches(function() t.pool:send { url = "http://h/", timeout = 0 } end, "timeout")
-    assert.error_matches(function() t.pool:send { url = "http://h/", max_bytes = 0 } end, "max_bytes")
-    assert.error_matches(function() t.pool:send { url = "http://h/", body = {} } end, "body")
-    assert.error_matches(function() t.pool:send { url = "http://h/", headers = { 1 } } end, "header 1")
+    for _, wrong in ipairs { { "max_bytes", 0 }, { "body", {} }, { "headers", { 1 } },
+      { "compress", 1 }, { "proxy", 1 }, { "silence", "x" }, { "url", "http://h/\0" } } do
+      local options = { url = "http://h/" }
+      options[wrong[1]] = wrong[2]
+      assert.error_matches(function() t.pool:send(options) end, wrong[1]:sub(1, 6))
+    end
     assert.error_matches(function() http.pool { concurency = 1 } end, "concurency")
     assert.error_matches(function() t.pool:poll(0, { [0] = "x" }) end, "descriptor")
     assert.error_matches(function() t.pool:poll(-1) end, "negative")
@@ -86,7 +89,7 @@ describe("pyroscope.http", function()
     assert.equal(1, opened)
   end)
 
-  it("answers 50 requests of 20 ms on 8 connections at least 4 times faster than in turn", function()
+  it("answers 50 requests of 20 ms at least 2 times faster than one after the other", function()
     t.get "/reset_stats"
     local started, requests = socket.gettime(), {}
     for i = 1, 50 do requests[i] = t.send "/x?delay=0.02&size=100" end
@@ -94,9 +97,16 @@ describe("pyroscope.http", function()
       assert.equal(200, finish(t.pool, request).status)
     end
     local spent, counted = socket.gettime() - started, t.stats()
-    assert.is_true(spent < 0.25 * 50 * 0.02 * 2, ("took %.3f s"):format(spent))
+    assert.is_true(spent < 0.5 * 50 * 0.02, ("took %.3f s"):format(spent))
     assert.equal(8, counted.most_open)
     assert.is_true(counted.accepted <= 8)
+  end)
+
+  it("asks over plain connections at the same time from the first moment", function()
+    local slow, quick = t.send "/x?delay=0.4", t.send "/x?delay=0.05"
+    finish(t.pool, quick)
+    assert.equal("running", slow.state)
+    assert.is_true(quick.elapsed < 0.3)
   end)
 
   it("lets requests above the concurrency wait in order", function()
@@ -111,7 +121,7 @@ describe("pyroscope.http", function()
     assert.same({ 1, 2, 3, 4, 5 }, order)
   end)
 
-  it("counts waiting in the t.pool against the timeout", function()
+  it("counts waiting in the pool against the timeout", function()
     t.renew { concurrency = 1 }
     local slow = t.send "/x?delay=0.6"
     local waiting = t.send("/x", { timeout = 0.2 })
@@ -126,7 +136,8 @@ describe("pyroscope.http", function()
       local response = t.get("/x?status=302&location=http://me:pw@login.example/in%3Fsecret=1")
       assert.equal(302, response.status)
       assert.equal("http://login.example/in", response.redirect)
-      response = t.get("/x?status=307&location=/echo", { method = "POST", follow = true, body = "x" })
+      response = t.get("/x?status=307&location=/echo", { method = "POST", follow = true,
+        body = "x" })
       assert.equal(307, response.status)
       assert.equal(t.server.url .. "/echo", response.redirect)
     end)
@@ -148,13 +159,8 @@ describe("pyroscope.http", function()
 
     it("in a circle end after a few", function()
       t.get "/reset_stats"
-      local loop = "/x?status=302&location=/x%3Fstatus=302%26location=/x%253Fstatus=302"
-      local response = t.get(loop, { follow = true })
-      assert.equal(302, response.status)
-      local request = t.send("/loop?status=302&location=/loop%3Fstatus=302%26location=%252Floop"
-        .. "%253Fstatus=302", { follow = true })
-      assert.equal(302, finish(t.pool, request).status)
-      assert.is_true(t.stats().requests < 12)
+      assert.equal(302, t.get("/loop", { follow = true }).status)
+      assert.equal(1 + 5 + 1, t.stats().requests)
     end)
   end)
 
@@ -223,6 +229,7 @@ describe("pyroscope.http", function()
       assert.same({}, finished)
       assert.same({ [pipe.read] = "r" }, ready)
       uv.fs_read(pipe.read, 10)
+      local _
       _, ready = t.pool:poll(0, { [pipe.write] = "w", [pipe.read] = "rw" })
       assert.equal("w", ready[pipe.write])
       uv.fs_close(pipe.write)
@@ -251,7 +258,8 @@ describe("pyroscope.http", function()
     local address = http.address "HTTPS://me:p%40ss@Profiles.Example/base/?q=1#part"
     assert.same({ scheme = "https", host = "Profiles.Example", port = 443, path = "/base/",
       query = "q=1", username = "me", password = "p@ss", loopback = false,
-      url = "https://Profiles.Example/base/?q=1", show = "https://Profiles.Example/base/" }, address)
+      url = "https://Profiles.Example/base/?q=1", show = "https://Profiles.Example/base/" },
+      address)
     for url, loopback in pairs { ["http://localhost:1"] = true, ["http://a.LOCALHOST"] = true,
       ["http://127.1.2.3"] = true, ["http://[::1]:80/"] = true, ["http://127.example"] = false,
       ["http://notlocalhost"] = false, ["http://10.0.0.1"] = false } do

@@ -216,7 +216,12 @@ function server_methods:shake(conn)
     return true
   end
   conn.wants_write = err == "wantwrite"
-  if err ~= "wantread" and err ~= "wantwrite" then self:drop(conn) end
+  if err ~= "wantread" and err ~= "wantwrite" then
+    -- the reset that closing causes would overtake the alert that says why
+    conn.failed, conn.handshake, conn.plan, conn.step = true, nil, { { wait = 0.05 } }, 1
+    conn.plan[2] = { close = true }
+    self:write(conn)
+  end
   return false
 end
 
@@ -291,7 +296,7 @@ function server_methods:round()
   local reading, writing, now = { self.listener }, {}, socket.gettime()
   local wait = 1
   for sock, conn in pairs(self.connections) do
-    reading[#reading + 1] = sock
+    if not conn.failed then reading[#reading + 1] = sock end
     if conn.wants_write or (not conn.handshake and type(conn.plan[conn.step]) == "string") then
       writing[#writing + 1] = sock
     end

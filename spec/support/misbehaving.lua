@@ -45,7 +45,18 @@ paths["/reset_stats"] = function(_, server)
   return 200
 end
 
-paths["/echo"] = function(request) return 200, { ["Content-Type"] = "text/plain" }, echo(request) end
+paths["/echo"] = function(request)
+  return 200, { ["Content-Type"] = "text/plain" }, echo(request)
+end
+
+paths["/loop"] = function() return 302, { Location = "/loop" } end
+
+-- n header lines of a kilobyte each.
+paths["/heads"] = function(request)
+  local values = {}
+  for i = 1, math.tointeger(request.query.n) do values[i] = ("y"):rep(1000) end
+  return 200, { ["X-1"] = values }
+end
 
 -- A proxy that does not let anything through.
 local function connect() return 407, {}, "" end

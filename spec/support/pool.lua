@@ -23,7 +23,7 @@ end
 
 --- To be called in a `describe` with busted's functions; the table it returns has `server` and
 --- `pool` while a case runs.
----@param busted { setup: function, teardown: function, before_each: function, after_each: function }
+---@param busted table<"setup"|"teardown"|"before_each"|"after_each", function>
 function fixture.use(busted)
   local t = {}
 

@@ -84,6 +84,11 @@ function proto.read(bytes)
   return p
 end
 
+--- The path of a child: lengths keep names apart that hold any separator.
+function proto.child(path, name)
+  return ("%s/%d:%s"):format(path, #name, name)
+end
+
 --- The tree of one sample type as path -> { self, total }, as the contract of `collect` has it.
 --- `options`: named_only, line, keep(sample).
 function proto.tree(p, kind, options)
@@ -100,7 +105,7 @@ function proto.tree(p, kind, options)
       local path, visited = "", { "" }
       for _, frame in ipairs(sample.stack) do
         if not (frame.bare and options.named_only) then
-          path = path .. "\n" .. frame.name
+          path = proto.child(path, frame.name)
           if options.line then
             path = ("%s\t%s\t%d"):format(path, frame.file, frame.line)
           end
@@ -122,7 +127,7 @@ function proto.paths(profile, line)
   for depth, name, self, total, file, number in profile:walk() do
     local path = ""
     if depth > 0 then
-      path = open[depth - 1] .. "\n" .. name
+      path = proto.child(open[depth - 1], name)
       if line then path = ("%s\t%s\t%d"):format(path, file or "", number or 0) end
     end
     open[depth] = path

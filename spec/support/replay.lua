@@ -5,11 +5,12 @@ local cjson = require "cjson"
 local connect = require "spec.support.querier.connect"
 local core = require "pyroscope.core"
 local legacy = require "spec.support.querier.legacy"
+local system = require "pyroscope.system"
 
 local replay = {}
 
 -- When the exchanges were recorded.
-local NOW = 1795217780000
+local NOW = 1795217777362
 
 local function read(path)
   local file = io.open(path, "rb")
@@ -18,8 +19,6 @@ local function read(path)
   file:close()
   return bytes
 end
-
-replay.read = read
 
 local function base64(text)
   local digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -39,22 +38,42 @@ local function base64(text)
   return table.concat(bytes)
 end
 
---- One recorded exchange: request as a handler gets it, response, modes that answered so.
-function replay.load(folder)
-  local recorded = read(folder .. "/request.json")
-  if not recorded then return nil end
-  recorded = cjson.decode(recorded)
-  local response = cjson.decode(read(folder .. "/response.json"))
-  response.body = read(folder .. "/response.body")
+-- A recorded exchange with the request as a handler gets it, and the modes that answered so.
+local function exchange_of(name, recorded, response, body)
   local headers = {}
-  for name, value in pairs(recorded.headers) do headers[name:lower()] = value end
+  for header, value in pairs(recorded.headers) do headers[header:lower()] = value end
   local modes = { response.mode }
   for _, mode in ipairs(response.same_in or {}) do modes[#modes + 1] = mode end
   local path, query = recorded.path:match "^([^?]*)%??(.*)$"
-  return { request = { method = recorded.method, path = path, query_text = query,
-    headers = headers, body = recorded.body or recorded.body_base64
-      and base64(recorded.body_base64) or "" },
-    response = response, modes = modes }
+  response.body = body
+  return { name = name, response = response, modes = modes,
+    request = { method = recorded.method, path = path, query_text = query, headers = headers,
+      body = recorded.body or recorded.body_base64 and base64(recorded.body_base64) or "" } }
+end
+
+--- The exchanges of a folder of folders, sorted by name.
+function replay.folder(path)
+  local list = {}
+  for _, item in ipairs(assert(system.list(path))) do
+    local folder = path .. "/" .. item.name
+    local recorded = read(folder .. "/request.json")
+    if recorded then
+      list[#list + 1] = exchange_of(item.name, cjson.decode(recorded),
+        cjson.decode(read(folder .. "/response.json")), read(folder .. "/response.body"))
+    end
+  end
+  return list
+end
+
+--- The exchanges of a file with one in each line.
+function replay.file(path)
+  local list = {}
+  for line in io.lines(path) do
+    local object = cjson.decode(line)
+    list[#list + 1] = exchange_of(object.case, object.request, object.response,
+      object.body or base64(object.body_base64))
+  end
+  return list
 end
 
 --- Asks the querier's code, in one mode.
@@ -125,6 +144,8 @@ end
 local function sorted_exemplars(list)
   for _, exemplar in ipairs(list) do
     if exemplar.profileId then exemplar.profileId = #exemplar.profileId end
+    -- The server does not sort them.
+    table.sort(exemplar.labels, function(a, b) return a.name < b.name end)
   end
   table.sort(list, function(a, b)
     if a.value ~= b.value then return a.value < b.value end
@@ -162,6 +183,13 @@ function replay.meaning(response, method)
   elseif content and content:find "json" and body ~= "" then
     local ok, object = pcall(cjson.decode, body)
     meaning.body = ok and object or body
+    local graph = type(meaning.body) == "table" and meaning.body.flamebearer
+    if graph then -- names stand in any order
+      local double = meaning.body.metadata.format == "double"
+      local tree = double and core.decode_diff(body, "json") or core.decode(body, "json")
+      meaning.body.flamebearer = { tree = comparable(tree), total = graph.numTicks,
+        largest = graph.maxSelf }
+    end
   end
   return meaning
 end

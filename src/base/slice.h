@@ -25,6 +25,11 @@ static inline bool pyr_slice_varint (pyr_slice *s, uint64_t *value) {
   const uint8_t *p = s->p;
   uint64_t v = 0;
   unsigned shift;
+  if (p != s->end && *p < 0x80) { /* nearly all of them */
+    *value = *p;
+    s->p++;
+    return true;
+  }
   for (shift = 0; shift < 70; shift += 7) {
     uint64_t b;
     if (p == s->end) return false;

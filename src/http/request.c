@@ -156,9 +156,11 @@ static bool setmethod (pyr_request *r, const pyr_requestoptions *o) {
 }
 
 static bool settls (pyr_pool *p, pyr_request *r, const pyr_requestoptions *o) {
+  if (!r->address.secure) return true;
   SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
   SET(CURLOPT_SSL_VERIFYPEER, 1L);
   SET(CURLOPT_SSL_VERIFYHOST, 2L);
+  /* until ALPN has said whether one connection will do; plain HTTP would wait for answers */
   SET(CURLOPT_PIPEWAIT, 1L);
   if (o->client_cert != NULL) {
     SET(CURLOPT_SSLCERT, o->client_cert);

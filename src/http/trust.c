@@ -51,7 +51,6 @@ static void lookup (pyr_pool *p) {
 ** set beside it.
 */
 void pyr_request_trust (pyr_pool *p, pyr_request *r, const char *ca_file) {
-  if (!r->address.secure) return;
   if (ca_file != NULL) {
     bool dir = isdirectory(ca_file);
     set(r, dir ? NULL : ca_file, dir ? ca_file : NULL);

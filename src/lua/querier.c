@@ -125,6 +125,11 @@ static bool encodehandle (encoder *w, const pyr_field *f, bool *done) {
   size_t begin;
   memset(&o, 0, sizeof o);
   *done = false;
+  if (f->payload == PYR_HPPROF && luaL_testudata(L, -1, PYR_PPROF_T) != NULL) {
+    lua_getfield(L, -1, "bytes"); /* a pprof handle stands for its bytes */
+    lua_insert(L, -2);
+    lua_call(L, 1, 1);
+  }
   if (f->payload == PYR_HPPROF && lua_type(L, -1) == LUA_TSTRING) {
     size_t len;
     const char *bytes = lua_tolstring(L, -1, &len);

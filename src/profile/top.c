@@ -1,176 +1,186 @@
-#include "profile/top.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-void pyr_rows_free (pyr_rows *r) {
-  free(r->rows);
-  pyr_grouping_free(&r->groups);
-  memset(r, 0, sizeof *r);
-}
-
-/* What decides between rows with equal values. */
-static int comparenames (const pyr_profile *p, const pyr_row *a, const pyr_row *b) {
-  const pyr_frame *x, *y;
-  int order = pyr_string_compare(a->name, b->name);
-  if (order != 0 || a->frame == UINT32_MAX || b->frame == UINT32_MAX) return order;
-  x = p->frames + a->frame;
-  y = p->frames + b->frame;
-  order = pyr_string_compare(p->strings[x->file], p->strings[y->file]);
-  if (order != 0) return order;
-  return x->line < y->line ? -1 : x->line > y->line;
-}
-
-typedef enum rankby { BY_SELF, BY_TOTAL, BY_PLACE } rankby;
+#include "profile/ops.h"
+#include "profile/sorted.h"
 
 typedef struct ranking {
-  const pyr_profile *p;
-  rankby by;
+  const pyr_grouping *g;
+  const pyr_weight *w;
+  bool by_total;
 } ranking;
 
-/* Negative if 'a' goes before 'b'. */
-static int comparerows (const pyr_row *a, const pyr_row *b, const ranking *k) {
-  if (k->by == BY_PLACE) {
-    uint32_t x = k->p->frames[a->frame].line, y = k->p->frames[b->frame].line;
-    if (x != y) return x < y ? -1 : 1;
-  } else {
-    int64_t v = k->by == BY_TOTAL ? a->total : a->self;
-    int64_t w = k->by == BY_TOTAL ? b->total : b->self;
-    if (v != w) return v > w ? -1 : 1;
+/* Negative: 'a' comes first. The last resort keeps equal names of lines in a fixed order. */
+static int compare (const ranking *r, uint32_t a, uint32_t b) {
+  const pyr_weight *x = r->w + a, *y = r->w + b;
+  int64_t first = r->by_total ? x->total : x->self, second = r->by_total ? y->total : y->self;
+  int order;
+  if (first != second) return first > second ? -1 : 1;
+  first = r->by_total ? x->self : x->total;
+  second = r->by_total ? y->self : y->total;
+  if (first != second) return first > second ? -1 : 1;
+  order = pyr_string_compare(r->g->names[a], r->g->names[b]);
+  if (order == 0 && r->g->by == PYR_BY_LINE) {
+    const pyr_profile *p = r->g->p;
+    const pyr_frame *f = p->frames + a, *h = p->frames + b;
+    order = pyr_string_compare(p->strings[f->file], p->strings[h->file]);
+    if (order == 0 && f->line != h->line) order = f->line < h->line ? -1 : 1;
   }
-  return comparenames(k->p, a, b);
+  return order != 0 ? order : a < b ? -1 : a > b;
 }
 
-/* Bottom-up heap sort: qsort has no context, and input must not choose its worst case. */
-static void sift (pyr_row *rows, uint32_t root, uint32_t count, const ranking *k) {
-  pyr_row moved = rows[root];
-  for (;;) {
-    uint32_t child = 2 * root + 1;
-    if (child >= count) break;
-    if (child + 1 < count && comparerows(rows + child, rows + child + 1, k) < 0) child++;
-    if (comparerows(&moved, rows + child, k) >= 0) break;
-    rows[root] = rows[child];
-    root = child;
-  }
-  rows[root] = moved;
+static int comparequeued (const void *a, const void *b, void *r) {
+  return compare(r, *(const uint32_t *)a, *(const uint32_t *)b);
 }
 
-static void sortrows (pyr_row *rows, uint32_t count, const ranking *k) {
-  uint32_t i;
-  for (i = count / 2; i > 0; i--) sift(rows, i - 1, count, k);
-  for (i = count; i > 1; i--) {
-    pyr_row last = rows[i - 1];
-    rows[i - 1] = rows[0];
-    rows[0] = last;
-    sift(rows, 0, i - 1, k);
-  }
-}
+#define FEW 256
 
-static void insertrow (pyr_rows *r, uint32_t n, const pyr_row *row, const ranking *k) {
-  uint32_t i = r->count;
-  if (i == n) {
-    if (comparerows(row, r->rows + i - 1, k) >= 0) return;
-    i--;
-  } else
-    r->count++;
-  for (; i > 0 && comparerows(row, r->rows + i - 1, k) < 0; i--) r->rows[i] = r->rows[i - 1];
-  r->rows[i] = *row;
-}
-
-#define FEW 64 /* above, insertion costs more than sorting everything */
-
-static void pickrows (pyr_rows *r, uint32_t n, const pyr_weight *w, const uint8_t *wanted,
-                      bool lines, const ranking *k) {
-  uint32_t g;
-  bool all = n > FEW;
-  for (g = 0; g < r->groups.count; g++) {
-    pyr_row row = {r->groups.names[g], g, lines ? g : UINT32_MAX, w[g].self, w[g].total};
-    if (w[g].seen == 0) continue;
-    r->functions++;
-    r->rest += w[g].self;
-    if (wanted != NULL && !wanted[g]) continue;
-    if (all)
-      r->rows[r->count++] = row;
-    else if (n != 0)
-      insertrow(r, n, &row, k);
-  }
-  if (!all) return;
-  sortrows(r->rows, r->count, k);
-  if (r->count > n) r->count = n;
-}
-
-/* Groups that have a matching frame. */
-static pyr_status wantedgroups (const pyr_grouping *g, const uint8_t *matches,
-                                uint8_t **wanted, pyr_error *e) {
-  uint32_t f;
-  if (matches == NULL) return PYR_OK;
-  *wanted = calloc((size_t)g->count + 1, 1);
-  if (*wanted == NULL) return pyr_nomemory(e);
-  for (f = 1; f < g->p->frame_count; f++)
-    if (matches[f]) (*wanted)[g->of[f] & ~PYR_GROUP_OTHER] = 1;
-  return PYR_OK;
-}
-
-static pyr_status fillrows (pyr_rows *r, const pyr_profile *p, const pyr_topquery *q,
-                            pyr_weight *w, pyr_error *e) {
-  ranking k = {p, q->by_total ? BY_TOTAL : BY_SELF};
-  uint32_t n = q->n == 0 ? r->groups.count : q->n, i, *frames = NULL;
-  uint8_t *wanted = NULL;
-  pyr_status status = wantedgroups(&r->groups, q->matches, &wanted, e);
-  if (status == PYR_OK) {
-    r->rows = malloc(((size_t)(n > FEW ? r->groups.count : n) + 1) * sizeof *r->rows);
-    if (r->rows == NULL) status = pyr_nomemory(e);
-  }
-  if (status == PYR_OK) {
-    pickrows(r, n, w, wanted, q->group == PYR_BY_LINE, &k);
-    status = pyr_grouping_frames(&r->groups, &frames, e);
-  }
-  for (i = 0; status == PYR_OK && i < r->count; i++) {
-    r->rows[i].frame = frames[r->rows[i].group];
-    r->shown += r->rows[i].self;
-    r->rest -= r->rows[i].self;
-  }
-  free(frames);
-  free(wanted);
-  return status;
-}
-
-pyr_status pyr_profile_top (pyr_rows *r, const pyr_profile *p, const pyr_topquery *q,
+pyr_status pyr_profile_top (const pyr_grouping *g, const pyr_weight *w, bool by_total,
+                            uint32_t **rows, uint32_t *count, uint32_t *all,
                             pyr_error *e) {
+  ranking r = {g, w, by_total};
+  uint32_t wanted = *count, n = 0, i, seen = 0;
+  uint32_t *found;
+  for (i = 0; i < g->count; i++) seen += w[i].seen != 0;
+  if (wanted == 0 || wanted > seen) wanted = seen;
+  found = malloc((seen + 1u) * sizeof *found);
+  if (found == NULL) return pyr_nomemory(e);
+  if (wanted > FEW) {
+    for (i = 0; i < g->count; i++)
+      if (w[i].seen) found[n++] = i;
+    qsort_r(found, n, sizeof *found, comparequeued, &r);
+  } else
+    for (i = 0; i < g->count; i++) { /* insertion among the best so far */
+      uint32_t at;
+      if (!w[i].seen || wanted == 0) continue;
+      if (n == wanted && compare(&r, i, found[n - 1]) > 0) continue;
+      at = n < wanted ? n++ : n - 1;
+      for (; at > 0 && compare(&r, i, found[at - 1]) < 0; at--) found[at] = found[at - 1];
+      found[at] = i;
+    }
+  *rows = found;
+  *count = wanted;
+  *all = seen;
+  return PYR_OK;
+}
+
+/*
+** Walks depth first and keeps which names are open. An edge is (name above, name below); the
+** one side is fixed, so a counter for each name on the other side tells whether the edge is
+** already on the stack.
+*/
+pyr_status pyr_profile_edges (const pyr_profile *p, uint32_t name, bool callers,
+                              int64_t *values, int64_t *root, pyr_error *e) {
+  uint32_t *path = malloc((p->levels + 1u) * sizeof *path);
+  uint32_t *open = calloc(p->string_count + 1u, sizeof *open);
+  uint32_t i, depth = 0, rootopen = 0;
+  *root = 0;
+  if (path == NULL || open == NULL) {
+    free(path);
+    free(open);
+    return pyr_nomemory(e);
+  }
+  for (i = pyr_profile_next(p, 0); i != UINT32_MAX; i = pyr_profile_next(p, i)) {
+    const pyr_node *n = p->nodes + i;
+    uint32_t below, above;
+    for (; depth >= n->level; depth--) { /* close what is not above this node */
+      const pyr_node *c;
+      if (depth == 0) break;
+      c = p->nodes + path[depth];
+      below = p->frames[c->frame].name;
+      above = p->frames[p->nodes[c->parent].frame].name;
+      if (callers && below == name) {
+        if (c->parent == 0)
+          rootopen--;
+        else
+          open[above]--;
+      } else if (!callers && above == name && c->parent != 0)
+        open[below]--;
+    }
+    depth = n->level;
+    path[depth] = i;
+    below = p->frames[n->frame].name;
+    above = p->frames[p->nodes[n->parent].frame].name;
+    if (callers && below == name) {
+      if (n->parent == 0) {
+        if (rootopen++ == 0) *root += n->total;
+      } else if (open[above]++ == 0)
+        values[above] += n->total;
+    } else if (!callers && above == name && n->parent != 0 && open[below]++ == 0)
+      values[below] += n->total;
+  }
+  free(path);
+  free(open);
+  return PYR_OK;
+}
+
+static int compareline (const void *a, const void *b, void *p) {
+  const pyr_linerow *x = a, *y = b;
+  const pyr_profile *profile = p;
+  if (x->line != y->line) return x->line < y->line ? -1 : 1;
+  return pyr_string_compare(profile->strings[x->name], profile->strings[y->name]);
+}
+
+pyr_status pyr_profile_lines (const pyr_profile *p, uint32_t file, uint32_t only,
+                              pyr_linerow **rows, uint32_t *count, pyr_error *e) {
+  pyr_grouping g;
   pyr_weight *w;
-  pyr_status status;
-  memset(r, 0, sizeof *r);
-  status = pyr_grouping_init(&r->groups, p, q->group, e);
+  pyr_linerow *out = NULL;
+  int64_t other;
+  uint32_t n = 0, f;
+  pyr_status status = pyr_grouping_init(&g, p, PYR_BY_LINE, e);
   if (status != PYR_OK) return status;
-  w = calloc((size_t)r->groups.count + 1, sizeof *w);
-  if (w == NULL) status = pyr_nomemory(e);
-  if (status == PYR_OK) status = pyr_profile_weigh(p, r->groups.of, w, &r->other, e);
-  if (status == PYR_OK) status = fillrows(r, p, q, w, e);
-  r->empty = p->nodes[0].self;
+  w = calloc(g.count + 1u, sizeof *w);
+  out = malloc((p->frame_count + 1u) * sizeof *out);
+  status = w == NULL || out == NULL ? pyr_nomemory(e) : pyr_profile_weigh(p, g.of, w, &other, e);
+  for (f = 1; status == PYR_OK && f < p->frame_count; f++) {
+    const pyr_frame *frame = p->frames + f;
+    if (frame->file != file || !w[f].seen) continue;
+    if (only != UINT32_MAX && frame->name != only) continue;
+    out[n++] = (pyr_linerow){frame->line, frame->name, w[f].self, w[f].total};
+  }
+  if (status == PYR_OK)
+    qsort_r(out, n, sizeof *out, compareline, (void *)(uintptr_t)p);
+  else {
+    free(out);
+    out = NULL;
+  }
   free(w);
-  if (status != PYR_OK) pyr_rows_free(r);
+  pyr_grouping_free(&g);
+  *rows = out;
+  *count = n;
   return status;
 }
 
-static bool samestring (pyr_string a, pyr_string b) {
-  return a.length == b.length && memcmp(a.bytes, b.bytes, a.length) == 0;
+typedef struct heavy {
+  int64_t value;
+  uint32_t place, node;
+} heavy;
+
+static int compareheavy (const void *a, const void *b) {
+  const heavy *x = a, *y = b;
+  if (x->value != y->value) return x->value > y->value ? -1 : 1;
+  return x->place < y->place ? -1 : x->place > y->place;
 }
 
-pyr_status pyr_profile_lines (pyr_rows *r, const pyr_profile *p, pyr_string file,
-                              const pyr_string *name, pyr_error *e) {
-  pyr_topquery q = {0, false, PYR_BY_LINE, NULL};
-  ranking places = {p, BY_PLACE};
-  uint32_t i, kept = 0;
-  if (p->granularity != PYR_BY_LINE)
-    return pyr_fail(e, PYR_EUNSUPPORTED, "the profile has no lines", PYR_NOWHERE);
-  if (pyr_profile_top(r, p, &q, e) != PYR_OK) return e->status;
-  for (i = 0; i < r->count; i++) {
-    const pyr_frame *f = p->frames + r->rows[i].frame;
-    if (f->line == 0 || !samestring(p->strings[f->file], file)) continue;
-    if (name != NULL && !samestring(r->rows[i].name, *name)) continue;
-    r->rows[kept++] = r->rows[i];
+pyr_status pyr_profile_heaviest (const pyr_profile *p, uint32_t **nodes, uint32_t *count,
+                                 pyr_error *e) {
+  pyr_sorted s;
+  heavy *all = malloc((p->count + 1u) * sizeof *all);
+  uint32_t n = 0, i, place = 0;
+  if (all == NULL) return pyr_nomemory(e);
+  if (pyr_sorted_init(&s, p, e) != PYR_OK) {
+    free(all);
+    return e->status;
   }
-  r->count = kept;
-  sortrows(r->rows, kept, &places);
-  return PYR_OK;
+  for (i = 0; i != UINT32_MAX; i = pyr_sorted_next(&s, p, i), place++)
+    if (p->nodes[i].self != 0 && !pyr_profile_is_other(p, i))
+      all[n++] = (heavy){p->nodes[i].self, place, i};
+  pyr_sorted_free(&s);
+  qsort(all, n, sizeof *all, compareheavy);
+  if (n < *count || *count == 0) *count = n;
+  *nodes = malloc((*count + 1u) * sizeof **nodes);
+  for (i = 0; *nodes != NULL && i < *count; i++) (*nodes)[i] = all[i].node;
+  free(all);
+  return *nodes == NULL ? pyr_nomemory(e) : PYR_OK;
 }

@@ -27,7 +27,8 @@ function explain.lines(client)
     lines[#lines + 1] = ("%s %s  %s  %.0f ms  %s%s"):format(entry.method, entry.url,
       entry.status and "HTTP " .. entry.status or entry.error or "", entry.ms,
       units.bytes(entry.bytes), (entry.tries or 1) > 1 and ("  %d tries"):format(entry.tries) or "")
-    local body = entry.json and (" -H 'Content-Type: application/json' -d " .. quote(entry.json)) or ""
+    local body = entry.explain
+      and " -H 'Content-Type: application/json' -d " .. quote(entry.explain) or ""
     lines[#lines + 1] = ("  curl%s%s%s %s"):format(entry.method ~= "GET" and " -X " .. entry.method
       or "", credentials(client), body, quote(entry.url))
   end

@@ -1,5 +1,7 @@
 --- Instances, versions and language of what was asked, from one list of label sets.
 
+local selector = require "pyroscope.selector"
+
 local facts = {}
 
 local instance_labels = { "pod", "instance", "container_id", "hostname", "service_instance_id",
@@ -35,8 +37,12 @@ end
 ---@param resolved pyroscope.resolved
 ---@return pyroscope.facts?
 function facts.of(source, resolved)
+  local matchers = { table.unpack(resolved.matchers) }
+  if source.kind == "store" then -- servers do not promise to know this label in a matcher
+    matchers[#matchers + 1] = { name = "__profile_type__", op = "=", value = resolved.profile_type }
+  end
   local rows = source:series({ from_ms = resolved.from_ms, to_ms = resolved.to_ms },
-    { selector = resolved.selector, labels = wanted })
+    { selector = selector.build(matchers), labels = wanted })
   if not rows then return nil end
   local found = { versions = {}, refs = distinct(rows, "service_git_ref"),
     services = distinct(rows, "service_name") }

@@ -65,6 +65,7 @@ function question.resolve(options, target, source, spec)
       and not asked.labels then
     asked.selector = "{}"
   end
+  if spec.type ~= false and not asked.type and source.kind ~= "store" then asked.type = "cpu" end
   local resolved
   resolved, err = query.resolve(asked, source, { where = "query", type = spec.type })
   if not resolved then return nil, words(err) end

@@ -167,16 +167,16 @@ end
 
 --- The error in the words of the person who asked: which deployment, and where it is set.
 function run:named(err)
-  if err.title or not (err.kind == "unreachable" or err.kind == "auth" or err.kind == "timeout") then
-    return err
-  end
+  local told = err.kind == "unreachable" or err.kind == "auth" or err.kind == "timeout"
+  if err.title or not told then return err end
   for source, found in pairs(self.origins or {}) do
     if err.url and err.url:sub(1, #source.base) == source.base then
       local config = require "pyroscope.config"
-      local origin = found.origins.url and found.origins.url.path and config.origin(found.origins.url)
+      local origin = found.origins.url
+      origin = origin and origin.path and config.origin(origin)
       local message, title = err.message, nil
       if err.kind == "unreachable" and found.name then
-        message = message:gsub("^cannot reach [^%s]+: ", "")
+        message = message:gsub("^cannot reach %S+: ", "")
         title = ('cannot reach deployment "%s"'):format(found.name)
       end
       return errors.wrap(err, { message = message, title = title, origin = origin or nil })

@@ -171,8 +171,10 @@ function methods:style(style, text)
   return "\27[" .. styles[style] .. "m" .. text .. "\27[0m"
 end
 
---- A bar for a share (0 to 1), `unit` of share a cell, to an eighth of a cell.
+--- A bar for a share (0 to 1), `unit` of share a cell, to an eighth of a cell. It is as long as
+--- the percentage that is printed beside it.
 function methods:bar(share, unit)
+  share = math.floor(share * 1000 + 0.5) / 1000
   if share <= 0 then return "" end
   if not self.utf8 then return ("#"):rep(math.floor(share / unit + 0.5)) end
   local eighths = math.floor(share / unit * 8 + 0.5)
@@ -211,6 +213,7 @@ end
 ---@return string[] lines
 function methods:table(list, rows, options)
   options = options or {}
+  list, rows = self:needed(list, rows)
   local widths = {}
   for c, column in ipairs(list) do
     local w = math.max(column.min or 0, options.header ~= false and screen.width(column[1]) or 0)
@@ -256,6 +259,27 @@ function methods:table(list, rows, options)
     end)
   end
   return lines
+end
+
+-- Optional columns that no row fills are left out.
+function methods:needed(list, rows)
+  local kept, moved = {}, {}
+  for c, column in ipairs(list) do
+    local filled = not column.optional
+    for _, row in ipairs(rows) do filled = filled or (row[c] or "") ~= "" end
+    if filled then kept[#kept + 1] = c end
+  end
+  if #kept == #list then return list, rows end
+  local columns = {}
+  for k, c in ipairs(kept) do columns[k] = list[c] end
+  for r, row in ipairs(rows) do
+    moved[r] = { styles = {} }
+    for k, c in ipairs(kept) do
+      moved[r][k] = row[c]
+      moved[r].styles[k] = row.styles and row.styles[c]
+    end
+  end
+  return columns, moved
 end
 
 -- On a terminal that is too narrow the columns that may shrink give room, widest first.

@@ -157,6 +157,7 @@ local function resolve(run, found, source, side)
     asked.labels = labels
   end
   if found.everything and not asked.service and not asked.selector then asked.selector = "{}" end
+  if not asked.type and source.kind ~= "store" then asked.type = "cpu" end
   return require "pyroscope.query".resolve(asked, source)
 end
 

@@ -53,6 +53,14 @@ local function locations(source, resolved)
   return found
 end
 
+-- All in one flight where the source can.
+local function together(source, questions)
+  if source.together then return source:together(questions) end
+  local answers = {}
+  for i, question_of in ipairs(questions) do answers[i] = table.pack(question_of()) end
+  return answers
+end
+
 --- Fetches what a command asks about.
 ---@param run table
 ---@param text? string   TARGET
@@ -68,23 +76,24 @@ function subject.fetch(run, text, spec)
   extra.granularity = spec.granularity
   local resolved, err = question.resolve(options, found, source, { extra = extra })
   if not resolved then return nil, err end
-  run.progress:update { what = "fetching" }
-  local profile
   local pprof = wants_pprof(options, source, resolved, spec)
-  if pprof then
-    profile, err = pprof_profile(source, resolved, spec)
-  else
-    profile, err = source:profile(resolved)
-  end
-  if not profile then return nil, err end
-  local self = subject.of(run, profile, { source = source, target = found, resolved = resolved })
+  local questions = { function()
+    if pprof then return pprof_profile(source, resolved, spec) end
+    return source:profile(resolved)
+  end }
   if options.where ~= "never" then
-    self.facts = facts.of(source, resolved)
-    if source.kind ~= "store" and not pprof and options.where ~= "never" and spec.exact then
-      self.locations = locations(source, resolved)
+    questions[2] = function() return facts.of(source, resolved) end
+    if source.kind ~= "store" and not pprof and spec.exact then
+      questions[3] = function() return locations(source, resolved) end
     end
   end
+  local answers = together(source, questions)
   run.progress:finish()
+  local profile = answers[1][1]
+  if not profile then return nil, answers[1][2] end
+  local self = subject.of(run, profile, { source = source, target = found, resolved = resolved })
+  self.facts = answers[2] and answers[2][1]
+  self.locations = answers[3] and answers[3][1]
   local ok
   ok, err = self:filter(options)
   if not ok then return nil, err end

@@ -124,17 +124,17 @@ end
 --- Asks the store; the answer of `rpc.call`.
 function connect.ask(state, request, method, message)
   local tenant, refused = connect.tenant(state, request, method == "GetProfileStats")
-  if not tenant then return nil, nil, refused end
+  if not tenant then return nil, refused end
   local store = tenant == "empty" and empty_store(state.store) or state.store
   local server = { decoded = true, mode = state.mode, utf8 = request.utf8 or false,
     now_ms = state.now_ms, lookback_ms = state.lookback_ms, length_ms = state.length_ms }
-  local answer, err, encoding = rpc.call(store, method, aged(state, method, message), server)
-  if answer then return answer, encoding end
+  local answer, err = rpc.call(store, method, aged(state, method, message), server)
+  if answer then return answer end
   if err.kind == "rpc" then
-    return nil, nil, connect.refusal(state, err.code, err.message, err.status and
+    return nil, connect.refusal(state, err.code, err.message, err.status and
       not (state.version and state.version < 106) and err.status or nil)
   end
-  return nil, nil, connect.refusal(state, err.kind == "unsupported" and "unimplemented"
+  return nil, connect.refusal(state, err.kind == "unsupported" and "unimplemented"
     or "internal", tostring(err.message))
 end
 
@@ -239,11 +239,11 @@ function connect.answer(state, request, service, method)
     if not message then
       return connect.refusal(state, "invalid_argument", "unmarshal message: " .. err.message)
     end
-    local answer, encoding
-    answer, encoding, refused = connect.ask(state, request, method, message)
+    local answer
+    answer, refused = connect.ask(state, request, method, message)
     if not answer then return refused end
     local encode = codec == "json" and core.encode_answer_json or core.encode_answer
-    bytes, err = encode(method, answer, encoding)
+    bytes, err = encode(method, answer)
     if not bytes then return connect.refusal(state, "internal", tostring(err)) end
   end
   local headers = { { "Content-Type", content }, { "Accept-Encoding", "gzip" } }

@@ -135,12 +135,12 @@ end
 
 -- One RPC through JSON, as the handler of these paths asks its own server.
 local function call(state, request, method, message)
-  local answer, encoding, refused = connect.ask(state, request, method, message)
+  local answer, refused = connect.ask(state, request, method, message)
   if not answer then
     refused.headers = { { "Content-Type", "application/json" } }
     return nil, refused
   end
-  local text, err = core.encode_answer_json(method, answer, encoding)
+  local text, err = core.encode_answer_json(method, answer)
   if not text then return nil, bad(state, tostring(err)) end
   return json.decode(text)
 end
@@ -263,9 +263,9 @@ end
 --- Answers a path outside of the RPCs; nil for one that is not known.
 function legacy.answer(state, request, path, query_text)
   if path == "/ready" then
-    if request.method == "HEAD" then return { status = 405, headers = {}, body = "" } end
-    return { status = 200, headers = { { "Content-Type", "text/plain; charset=utf-8" } },
-      body = "ready\n" }
+    if request.method ~= "GET" then return { status = 405, headers = {}, body = "" } end
+    return { status = 200, headers = { { "Content-Type", "text/plain" } },
+      body = "ready" }
   end
   if path == "/api/v1/status/buildinfo" then
     return ok(('{"status":"success", "data":{"version":%s, "revision":"", "branch":"", '

@@ -110,7 +110,7 @@ local function view_of(show, rows, rest, options)
     end, style = function(row) return row.delta > 0 and "up" or "down" end },
     { "FUNCTION", gap = 2, shrink = 24, code = true,
       cell = function(row, screen) return screen:name(row.name) end },
-    { "WHERE", gap = 3, shrink = 10,
+    { "WHERE", gap = 3, optional = true, shrink = 10,
       cell = function(row, screen) return screen:name(place(row)) end },
   }
   if options.bounds then

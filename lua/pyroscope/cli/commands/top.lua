@@ -79,7 +79,7 @@ local function view(self, rows)
       end, style = function() return "bar" end },
     { "FUNCTION", gap = 3, shrink = 24, min = 31, screen_only = true,
       cell = function(row, screen) return screen:name(row.name) end },
-    { "WHERE", gap = 3, shrink = 12, screen_only = true,
+    { "WHERE", gap = 3, optional = true, shrink = 12, screen_only = true,
       cell = function(row, screen) return screen:name(place(row)) end },
   }
 end

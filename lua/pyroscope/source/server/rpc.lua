@@ -49,7 +49,7 @@ local function attempt(client, request)
   table.move(headers, 1, #headers, #list + 1, list)
   return transport(client):request {
     url = request.url, method = request.method, headers = list, body = request.body,
-    read = true, max_bytes = request.max_bytes, follow = true,
+    read = true, max_bytes = request.max_bytes, follow = true, explain = request.explain,
   }
 end
 
@@ -70,7 +70,8 @@ function rpc.send(client, request)
   local context = { access = client.access, base = client.base, what = request.what,
     url = client.base .. request.path:gsub("%?.*$", ""), method = request.method or "GET" }
   local sent = { url = client.base .. request.path, method = context.method, body = request.body,
-    headers = request.headers or {}, max_bytes = request.max_bytes or SMALL_BYTES }
+    headers = request.headers or {}, max_bytes = request.max_bytes or SMALL_BYTES,
+    explain = request.explain }
   local response, err = attempt(client, sent)
   local refused = response and (response.status == 401 or response.status == 302)
   if refused and client.access:renew() then response, err = attempt(client, sent) end
@@ -170,6 +171,7 @@ function rpc.call(client, method, request, options)
   local response, context
   response, err, context = rpc.send(client, { path = core.methods()[method].path, method = "POST",
     headers = headers, body = body, what = method,
+    explain = client.explain and core.encode_json(method, request) or nil,
     max_bytes = LARGE[method] and (client.options.max_bytes or PROFILE_BYTES) or SMALL_BYTES })
   if not response then return nil, err end
   if response.headers["x-pyroscope-diagnostics-id"] then

@@ -35,7 +35,7 @@ local known = {
 local known_request = {
   url = "string", method = "string", headers = "table", body = "string|userdata",
   read = "boolean", max_bytes = "integer", timeout = "number", username = "string",
-  password = "string", follow = "boolean",
+  password = "string", follow = "boolean", explain = "string",
 }
 
 --- Makes a transport; nothing is loaded or sent yet.
@@ -110,6 +110,7 @@ local function write_log(self, job)
     method = job.method, url = job.shown or (err and err.url) or "", tries = job.tries,
     status = response and response.status,
     error = err and (err.code and err.code ~= err.kind and err.kind .. " " .. err.code or err.kind),
+    explain = job.request.explain,
     ms = (self.clock() - job.started) * 1000, bytes = job.received or 0, wire = job.wire or 0,
   }
   if #self.log > LOG then table.remove(self.log, 1) end

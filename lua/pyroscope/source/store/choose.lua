@@ -90,7 +90,7 @@ local function wanted_sets(entry, type, question)
   for _, s in ipairs(meta.present) do
     local matches, err = question.test(files.series(entry, type, s))
     if err then return nil, err end
-    if matches and question.accept then matches = question.accept(entry, s) end
+    if matches and question.accept then matches = question.accept(entry) end
     if matches then wanted[#wanted + 1] = s end
   end
   if #wanted == 0 then return false end
@@ -206,18 +206,11 @@ local function hash(text)
   return a, b
 end
 
---- The id of what a file holds for one label set: made from both, so that it is always the same.
+--- The id of a file's profile: made from the name and time, so that it is always the same.
 ---@param entry pyroscope.store.entry
----@param set? integer
 ---@return string uuid
-function choose.profile_id(entry, set)
-  local parts = { entry.file }
-  local labels = set and entry.meta.sets[set].labels or {}
-  local names = {}
-  for name in pairs(labels) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do parts[#parts + 1] = name .. "\1" .. labels[name] end
-  local a, b = hash(table.concat(parts, "\0"))
+function choose.profile_id(entry)
+  local a, b = hash(entry.file .. "\0" .. entry.time_ms)
   return ("%08x-%04x-8%03x-%04x-%012x"):format(a >> 32, a >> 16 & 0xffff, a & 0xfff,
     (b >> 48 & 0x3fff) | 0x8000, b & 0xffffffffffff)
 end
@@ -229,7 +222,7 @@ function choose.only_profiles(question, ids)
   if not ids then return end
   local wanted = {}
   for _, id in ipairs(ids) do wanted[id] = true end
-  question.accept = function(entry, set) return wanted[choose.profile_id(entry, set)] == true end
+  question.accept = function(entry) return wanted[choose.profile_id(entry)] == true end
 end
 
 --- An error that some filter needs what these files do not have.

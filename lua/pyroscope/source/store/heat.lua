@@ -15,7 +15,36 @@ local BUCKETS = 20
 ---@field span_id? string
 ---@field trace_id? string
 
---- The profiles of a hit: one for each label set, as a server stores them; without the empty ones.
+--- The labels that two series share with equal values.
+---@param a table<string,string>?  nil: nothing is known yet
+---@param b table<string,string>
+---@return table<string,string>
+function heat.common(a, b)
+  if not a then return b end
+  local both = {}
+  for name, value in pairs(a) do
+    if b[name] == value then both[name] = value end
+  end
+  return both
+end
+
+--- The profile of a hit, with the labels that its wanted sets share; empty without a value.
+---@param store pyroscope.store
+---@param hit pyroscope.store.hit
+---@return pyroscope.store.single[]? rows
+---@return pyroscope.error? err
+function heat.profile(store, hit)
+  local rows, err = heat.profiles(store, hit)
+  if not rows or #rows < 2 then return rows, err end
+  local whole = { time_ms = rows[1].time_ms, value = 0, profile_id = rows[1].profile_id }
+  for _, row in ipairs(rows) do
+    whole.value = whole.value + row.value
+    whole.labels = heat.common(whole.labels, row.labels)
+  end
+  return { whole }
+end
+
+--- The profiles of a hit, one for each label set, as a server stores them; without empty ones.
 ---@param store pyroscope.store
 ---@param hit pyroscope.store.hit
 ---@return pyroscope.store.single[]? rows
@@ -27,7 +56,7 @@ function heat.profiles(store, hit)
     if not value then return nil, err end
     if value ~= 0 then
       rows[#rows + 1] = { time_ms = hit.entry.time_ms, value = value,
-        profile_id = choose.profile_id(hit.entry, set),
+        profile_id = choose.profile_id(hit.entry),
         labels = files.series(hit.entry, hit.type, set) }
     end
   end

@@ -36,15 +36,13 @@ function rpc.server(store, options)
 end
 
 --- Answers a request. A refusal is an error of kind `rpc` with the server's code and words.
---- `options.decoded`: the request comes from `core.decode_request` and needs no check. The third
---- result, where there is one, are options for `core.encode_answer`.
+--- `options.decoded`: the request comes from `core.decode_request` and needs no check.
 ---@param store pyroscope.store
 ---@param method string
 ---@param request table
 ---@param options? table      fields of pyroscope.store.server to replace
 ---@return table? answer
 ---@return pyroscope.error? err
----@return table? encoding
 function rpc.call(store, method, request, options)
   local answer = METHODS[method]
   if not answer then

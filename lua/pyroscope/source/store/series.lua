@@ -320,7 +320,7 @@ local function singles(self, resolved, hits)
     if resolved.exemplars == "span" then
       found, err = heat.spans(self, hit)
     else
-      found, err = heat.profiles(self, hit)
+      found, err = heat.profile(self, hit)
     end
     if not found then return nil, err end
     table.move(found, 1, #found, #rows + 1, rows)

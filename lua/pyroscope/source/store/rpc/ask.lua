@@ -154,14 +154,20 @@ end
 
 -- Go's words for what RE2 refuses, as far as they can be told from ours.
 local function regex_words(err, pattern)
-  local message = err.message:lower()
-  local what = "invalid regexp"
-  if message:find "paren" or message:find "%)" then what = "missing closing )" end
-  if message:find "%]" or message:find "class" then what = "missing closing ]" end
-  if message:find "repeat" or message:find "quantif" then
-    what = "missing argument to repetition operator"
+  local opened = select(2, pattern:gsub("%(", "")) - select(2, pattern:gsub("%)", ""))
+  local what, shown = "invalid regexp", pattern
+  if err.message:find "missing closing ]" then
+    what, shown = "missing closing ]", pattern:match "%[.*$" or pattern
+  elseif err.message:find "nothing to repeat" then
+    what, shown = "missing argument to repetition operator", pattern:match "[*+?]" or pattern
+  elseif err.message:find "repetition of a repetition" then
+    what, shown = "invalid nested repetition operator", pattern:match "[*+?][*+?]" or pattern
+  elseif opened > 0 then
+    what = "missing closing )"
+  elseif opened < 0 then
+    what = "unexpected )"
   end
-  return ("error parsing regexp: %s: `%s`"):format(what, pattern)
+  return ("error parsing regexp: %s: `%s`"):format(what, shown)
 end
 
 --- Reads a selector as a server does: matchers, or the words of its refusal.

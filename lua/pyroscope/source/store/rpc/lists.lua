@@ -101,6 +101,8 @@ function lists.Series(store, server, request)
   for _, name in ipairs(request.labelNames or {}) do
     if ask.shows(server, name) then wanted[#wanted + 1] = name end
   end
+  -- Asked for names of which none is shown, the server forgets to hide any.
+  local hides = #(request.labelNames or {}) == 0
   local reduce = #wanted > 0
   table.sort(wanted)
   local found = {}
@@ -109,7 +111,7 @@ function lists.Series(store, server, request)
     ok, err = each(store, list, range, function(labels)
       local pairs_of, key = {}, {}
       for _, name in ipairs(reduce and wanted or sorted(labels)) do
-        if labels[name] and (reduce or ask.shows(server, name)) then
+        if labels[name] and (not hides or ask.shows(server, name)) then
           pairs_of[#pairs_of + 1] = { name = name, value = labels[name] }
           key[#key + 1] = name .. "\1" .. labels[name]
         end

@@ -3,6 +3,7 @@
 local ask = require "pyroscope.source.store.rpc.ask"
 local choose = require "pyroscope.source.store.choose"
 local core = require "pyroscope.core"
+local diffcut = require "pyroscope.source.store.rpc.diffcut"
 local errors = require "pyroscope.errors"
 local gather = require "pyroscope.source.store.profiles".gather
 local types = require "pyroscope.types"
@@ -17,7 +18,7 @@ local PERIODS = { process_cpu = 1000000000, memory = 524288 }
 
 local function call_site(request)
   local selector = request.stackTraceSelector
-  if not selector or not selector.callSite or selector.goPgo then return nil end
+  if not selector or not selector.callSite then return nil end
   local names = {}
   for i, location in ipairs(selector.callSite) do names[i] = location.name or "" end
   return #names > 0 and names or nil
@@ -95,7 +96,8 @@ local function tree_answer(server, profile, format)
   if format == "PROFILE_FORMAT_TREE" then
     return profile.sum ~= 0 and { tree = profile } or {}
   end
-  local answer = { flamegraph = profile }
+  -- A flame graph never shows what is below a function called "other".
+  local answer = { flamegraph = profile:prune_from "^other$" }
   if server.mode == "dual" and profile.sum ~= 0 then answer.tree = profile end
   return answer
 end
@@ -138,8 +140,13 @@ local function empty_pprof(server, asked)
   return nil
 end
 
-local function merged_pprof(store, server, request, options)
-  local asked, err = asked_of(server, request, options or {})
+local function merged_pprof(store, server, request)
+  if request.stackTraceSelector and request.stackTraceSelector.goPgo then
+    return nil, errors.new { kind = "unsupported", code = "go_pgo",
+      message = "files are not answered as profiles for Go's PGO",
+      hint = "go build reads a plain pprof CPU profile too" }
+  end
+  local asked, err = asked_of(server, request, {})
   if not asked then return nil, err end
   if asked.empty then return nil end
   local ok
@@ -169,14 +176,14 @@ local function v2_only(server, request)
 end
 
 function trees.SelectMergeStacktraces(store, server, request)
-  local ok, err = v2_only(server, request)
-  if not ok then return nil, err end
   local format = request.format or "PROFILE_FORMAT_UNSPECIFIED"
   local spans, traces = request.spanSelector or {}, request.traceIdSelector or {}
-  if #spans > 0 and #traces > 0 then
+  if #spans > 0 and #traces > 0 and server.mode ~= "v1" then
     return ask.refuse("invalid_argument",
       "span_selector and trace_id_selector cannot be combined")
   end
+  local ok, err = v2_only(server, request)
+  if not ok then return nil, err end
   if format == "PROFILE_FORMAT_DOT" then
     if server.mode == "v1" then
       return ask.refuse("unimplemented", "dot format is only supported with the v2 query backend")
@@ -257,7 +264,7 @@ function trees.Diff(store, server, request)
     end
   end
   for i, one in ipairs { left, right } do
-    if server.mode == "v2" then one = setmetatable({ maxNodes = nodes }, { __index = one }) end
+    if server.mode ~= "dual" then one = setmetatable({ maxNodes = nodes }, { __index = one }) end
     sides[i], err = side(store, server, one)
     if not sides[i] then return nil, err end
   end
@@ -266,8 +273,11 @@ function trees.Diff(store, server, request)
   sides[1]:close()
   sides[2]:close()
   if not alignment then return nil, err end
-  return { flamegraph = alignment }, nil,
-    { max_nodes = server.mode ~= "dual" and (nodes > 0 and nodes or server.nodes_default) or nil }
+  if server.mode ~= "dual" then
+    alignment, err = diffcut(alignment, nodes > 0 and nodes or server.nodes_default)
+    if not alignment then return nil, err end
+  end
+  return { flamegraph = alignment }
 end
 
 return trees

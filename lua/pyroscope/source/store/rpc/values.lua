@@ -7,13 +7,14 @@ local heat = require "pyroscope.source.store.heat"
 
 local values = {}
 
--- Points lie on start + k * step and describe (t - step, t]; the first one is before the window.
-local function grid_of(range, step, origin)
-  local last = range.to - (range.to - origin) % step
+-- Points lie on start + k * step and describe (t - step, t]; the first one is before the window and
+-- has its very beginning too. `whole`: the last one may end after the window.
+local function grid_of(range, step, origin, whole)
+  local last = whole and range.to + step - 1 or range.to - (range.to - origin) % step
   return function(time_ms)
-    local k = -((origin - time_ms) // step)
+    local k = math.max(0, -((origin - time_ms) // step))
     local t = origin + k * step
-    if t < origin or t > last then return nil end
+    if time_ms < origin - step or t > last then return nil end
     return t
   end
 end
@@ -70,7 +71,7 @@ end
 
 -- Hits of a range that begins one step earlier.
 local function hits_of(store, asked, step)
-  local question, err = choose.question(asked.matchers, asked.range.from - step + 1,
+  local question, err = choose.question(asked.matchers, asked.range.from - step,
     asked.range.to + 1, asked.id)
   if not question then return nil, err end
   return choose.hits(store, question)
@@ -107,7 +108,7 @@ local function value_of(store, hit, set, filter)
   return sum
 end
 
--- Adds one value to its series and point.
+-- Adds one value to its series and point, and to what its profile has there.
 local function add(series, labels, pairs_, key, time, single, average)
   local one = series[key]
   if not one then
@@ -117,16 +118,34 @@ local function add(series, labels, pairs_, key, time, single, average)
   end
   local point = one.points[time]
   if not point then
-    point = { value = 0.0, count = 0, timestamp = time }
+    point = { value = 0.0, count = 0, timestamp = time, profiles = {} }
     one.points[time] = point
     one.points[#one.points + 1] = point
   end
   point.value, point.count = point.value + single.value, point.count + 1
   if not average then one.sum = one.sum + single.value end
-  if not point.best or single.value > point.best.value then
-    single.labels = labels
-    point.best = single
+  if single.profile_id then
+    local known = point.profiles[single.profile_id]
+    if known then
+      known.value = known.value + single.value
+    else
+      known = single
+      point.profiles[single.profile_id] = known
+    end
+    known.labels = heat.common(known.labels, labels)
   end
+end
+
+-- The largest profile of a point.
+local function largest(profiles)
+  local best
+  for _, single in pairs(profiles) do
+    if not best or single.value > best.value
+        or (single.value == best.value and single.profile_id < best.profile_id) then
+      best = single
+    end
+  end
+  return best
 end
 
 function values.SelectSeries(store, server, request)
@@ -163,7 +182,7 @@ function values.SelectSeries(store, server, request)
     elseif value > 0 then
       local list, key = pairs_of(labels, names)
       add(series, labels, list, key, time, { value = value, time_ms = hit.entry.time_ms,
-        profile_id = exemplars and choose.profile_id(hit.entry, set) or nil }, average)
+        profile_id = exemplars and choose.profile_id(hit.entry) or nil }, average)
     end
   end)
   if failed then return nil, failed end
@@ -175,7 +194,7 @@ function values.SelectSeries(store, server, request)
         one.sum = one.sum + point.value
       end
       one.points[i] = { value = point.value, timestamp = point.timestamp,
-        exemplars = exemplars and { exemplar_of(point.best, one.labels) } or nil }
+        exemplars = exemplars and { exemplar_of(largest(point.profiles), one.labels) } or nil }
     end
   end
   table.sort(series, by_sum)
@@ -254,7 +273,7 @@ function values.SelectHeatmap(store, server, request)
   end
   local rows = heat.map(singles, { group_by = request.groupBy or {}, exemplars = exemplars,
     limit = request.limit and request.limit > 0 and request.limit or nil,
-    slot = grid_of(range, step, range.from) })
+    slot = grid_of(range, step, range.from, true) })
   local series = {}
   for i, row in ipairs(rows) do
     local list = pairs_of(row.labels, request.groupBy or {})

@@ -1,0 +1,528 @@
+#include <string.h>
+
+#include "profile/regex.h"
+
+/*
+** RE2's grammar, read once from left to right. Everything that means something else to PCRE2,
+** or nothing to RE2, is refused or spelled so that there is one reading: single characters
+** come out as themselves or as \x{..}, groups as (?:..), assertions in groups of their own.
+*/
+#define MOST_REPEATS 1000 /* also of nested ones, multiplied */
+#define MOST_GROUPS 1000
+
+typedef struct group {
+  size_t at;          /* where it begins */
+  uint32_t repeats;   /* largest product of counts in it so far */
+  uint32_t outer;     /* that of what encloses it */
+} group;
+
+typedef struct reader {
+  const char *p; /* the pattern */
+  size_t n, i;   /* its length, where we are */
+  pyr_buffer *out;
+  pyr_error *e;
+  bool atom;        /* what came last can be repeated */
+  bool repeated;    /* it was a repetition */
+  uint32_t inside;  /* product of counts in the last atom */
+  uint32_t repeats; /* largest product in the open group */
+  uint32_t depth;
+  group groups[MOST_GROUPS];
+} reader;
+
+static bool refuse (reader *r, size_t at, const char *message) {
+  pyr_fail(r->e, PYR_EUSAGE, message, at);
+  return false;
+}
+
+static int look (const reader *r, size_t ahead) {
+  return r->n - r->i > ahead ? (unsigned char)r->p[r->i + ahead] : -1;
+}
+
+static bool isdigit_ (int c) {
+  return c >= '0' && c <= '9';
+}
+
+static bool isword (int c) {
+  return isdigit_(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static int hexvalue (int c) {
+  if (isdigit_(c)) return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+static void emitcode (reader *r, uint32_t c) {
+  static const char hex[] = "0123456789abcdef";
+  char digits[8];
+  size_t k = sizeof digits;
+  if (c < 0x80 && isword((int)c)) {
+    pyr_buffer_char(r->out, (char)c);
+    return;
+  }
+  do digits[--k] = hex[c & 15];
+  while ((c >>= 4) != 0);
+  pyr_buffer_text(r->out, "\\x{");
+  pyr_buffer_add(r->out, digits + k, sizeof digits - k);
+  pyr_buffer_char(r->out, '}');
+}
+
+/* One character of the pattern, taken literally. */
+static bool character (reader *r, uint32_t *code) {
+  unsigned length = pyr_utf8_length(r->p + r->i, r->n - r->i), k;
+  uint32_t c = (unsigned char)r->p[r->i];
+  if (length == 0) return refuse(r, r->i, "the pattern is not valid UTF-8");
+  if (length > 1) c &= 0x7fu >> length;
+  for (k = 1; k < length; k++) c = c << 6 | ((unsigned char)r->p[r->i + k] & 0x3f);
+  r->i += length;
+  *code = c;
+  return true;
+}
+
+static bool hexescape (reader *r, size_t start, uint32_t *code) {
+  uint32_t c = 0;
+  size_t digits = 0;
+  if (look(r, 0) == '{') {
+    for (r->i++; hexvalue(look(r, 0)) >= 0 && c <= 0x10ffff; r->i++, digits++)
+      c = c << 4 | (uint32_t)hexvalue(look(r, 0));
+    if (digits == 0 || c > 0x10ffff || look(r, 0) != '}')
+      return refuse(r, start, "\\x{..} needs hexadecimal digits up to 10FFFF");
+    r->i++;
+  } else {
+    if (hexvalue(look(r, 0)) < 0 || hexvalue(look(r, 1)) < 0)
+      return refuse(r, start, "\\x needs two hexadecimal digits");
+    c = (uint32_t)(hexvalue(look(r, 0)) << 4 | hexvalue(look(r, 1)));
+    r->i += 2;
+  }
+  if (c >= 0xd800 && c <= 0xdfff)
+    return refuse(r, start, "surrogates are no characters");
+  *code = c;
+  return true;
+}
+
+static const char *unknownescape (int c) {
+  switch (c) {
+  case 'C':
+    return "\\C (a single byte) is not supported";
+  case 'G': case 'K': case 'R': case 'X': case 'Z': case 'h': case 'H': case 'N': case 'V':
+    return "this escape is not part of RE2's syntax";
+  case 'g': case 'k':
+    return "back references are not part of RE2's syntax";
+  default:
+    return "unknown escape";
+  }
+}
+
+/* What follows a backslash and stands for one character. r->i is at the letter. */
+static bool escape (reader *r, uint32_t *code) {
+  size_t start = r->i - 1;
+  int c = look(r, 0), k;
+  static const char letters[] = "afnrtv", codes[] = "\a\f\n\r\t\v";
+  const char *known;
+  if (c < 0) return refuse(r, start, "a backslash at the end");
+  if (c >= '1' && c <= '7' && !(look(r, 1) >= '0' && look(r, 1) <= '7'))
+    return refuse(r, start, "back references are not part of RE2's syntax");
+  if (c >= '0' && c <= '7') {
+    uint32_t octal = 0;
+    for (k = 0; k < 3 && look(r, 0) >= '0' && look(r, 0) <= '7'; k++, r->i++)
+      octal = octal << 3 | (uint32_t)(look(r, 0) - '0');
+    *code = octal;
+    return true;
+  }
+  if (c == '8' || c == '9')
+    return refuse(r, start, "back references are not part of RE2's syntax");
+  r->i++;
+  if (c == 'x') return hexescape(r, start, code);
+  known = strchr(letters, c);
+  if (known != NULL && c != 0) {
+    *code = (uint32_t)codes[known - letters];
+    return true;
+  }
+  if (c >= 0x80 || (isword(c) && c != '_')) return refuse(r, start, unknownescape(c));
+  *code = (uint32_t)c;
+  return true;
+}
+
+/* \pL, \p{Greek}, \P{^Lu}. r->i is at the p. */
+static bool property (reader *r) {
+  size_t start = r->i - 1, from, length;
+  bool negative = look(r, 0) == 'P';
+  r->i++;
+  if (look(r, 0) == '{') {
+    const char *end = memchr(r->p + r->i, '}', r->n - r->i);
+    if (end == NULL) return refuse(r, start, "missing } after \\p{");
+    r->i++;
+    if (look(r, 0) == '^') {
+      negative = !negative;
+      r->i++;
+    }
+    from = r->i;
+    length = (size_t)(end - r->p) - from;
+    r->i = from + length + 1;
+  } else {
+    from = r->i;
+    length = 1;
+    if (look(r, 0) < 0) return refuse(r, start, "\\p needs the name of a property");
+    r->i++;
+  }
+  for (size_t k = 0; k < length; k++)
+    if (!isword((unsigned char)r->p[from + k]))
+      return refuse(r, start, "unknown Unicode property");
+  /* X: properties that PCRE2 made up; RE2 wants names as Unicode spells them */
+  if (length == 0 || r->p[from] < 'A' || r->p[from] > 'Z' ||
+      (length == 3 && r->p[from] == 'X') || !pyr_regex_property(r->p + from, length))
+    return refuse(r, start, "unknown Unicode property");
+  pyr_buffer_text(r->out, negative ? "\\P{" : "\\p{");
+  /* without a prefix, scripts mean their extensions too in newer versions of PCRE2 */
+  if (length > 3 || (length == 3 && memcmp(r->p + from, "Any", 3) != 0)) {
+    char name[64] = "sc:";
+    if (length < sizeof name - 3) {
+      memcpy(name + 3, r->p + from, length);
+      if (pyr_regex_property(name, length + 3)) pyr_buffer_text(r->out, "sc:");
+    }
+  }
+  pyr_buffer_add(r->out, r->p + from, length);
+  pyr_buffer_char(r->out, '}');
+  return true;
+}
+
+/* \d \D \s \S \w \W; RE2's space has no vertical tab. False if it is none of them. */
+static bool perlclass (reader *r, int c, bool bracketed) {
+  switch (c) {
+  case 'd': case 'D': case 'w': case 'W':
+    pyr_buffer_char(r->out, '\\');
+    pyr_buffer_char(r->out, (char)c);
+    break;
+  case 's':
+    pyr_buffer_text(r->out, bracketed ? "\\t\\n\\f\\r\\x20" : "[\\t\\n\\f\\r\\x20]");
+    break;
+  case 'S':
+    pyr_buffer_text(r->out, bracketed ? "\\S\\x0b" : "[^\\t\\n\\f\\r\\x20]");
+    break;
+  default:
+    return false;
+  }
+  r->i++;
+  return true;
+}
+
+/* "[:alpha:]" inside brackets: 1 done, 0 none, -1 refused. */
+static int posixclass (reader *r) {
+  static const char *const names[] = {"alnum", "alpha", "ascii", "blank", "cntrl",
+                                      "digit", "graph", "lower", "print", "punct",
+                                      "space", "upper", "word",  "xdigit"};
+  size_t start = r->i, k, length = 0, from;
+  bool negative;
+  if (look(r, 0) != '[' || look(r, 1) != ':') return 0;
+  negative = look(r, 2) == '^';
+  from = r->i + 2 + negative;
+  while (from + length + 1 < r->n &&
+         !(r->p[from + length] == ':' && r->p[from + length + 1] == ']'))
+    length++;
+  if (from + length + 1 >= r->n) return 0; /* no ":]": a plain bracket */
+  for (k = 0; k < sizeof names / sizeof *names; k++)
+    if (strlen(names[k]) == length && memcmp(names[k], r->p + from, length) == 0) break;
+  if (k == sizeof names / sizeof *names) {
+    refuse(r, start, "unknown character class");
+    return -1;
+  }
+  pyr_buffer_text(r->out, negative ? "[:^" : "[:");
+  pyr_buffer_text(r->out, names[k]);
+  pyr_buffer_text(r->out, ":]");
+  r->i = from + length + 2;
+  return 1;
+}
+
+static bool classcharacter (reader *r, size_t start, uint32_t *code) {
+  if (look(r, 0) < 0) return refuse(r, start, "missing ]");
+  if (look(r, 0) != '\\') return character(r, code);
+  r->i++;
+  return escape(r, code);
+}
+
+/* An escape in brackets that stands for several characters: 1 done, 0 none, -1 refused. */
+static int classescape (reader *r) {
+  int c = look(r, 1);
+  if (look(r, 0) != '\\') return 0;
+  r->i++;
+  if (c == 'p' || c == 'P') return property(r) ? 1 : -1;
+  if (perlclass(r, c, true)) return 1;
+  r->i--;
+  return 0;
+}
+
+static bool brackets (reader *r) {
+  size_t start = r->i++;
+  bool first = true;
+  pyr_buffer_char(r->out, '[');
+  if (look(r, 0) == '^') {
+    pyr_buffer_char(r->out, '^');
+    r->i++;
+  }
+  for (; first || look(r, 0) != ']'; first = false) {
+    size_t from = r->i;
+    uint32_t low, high;
+    int done = posixclass(r);
+    if (done == 0) done = classescape(r);
+    if (done < 0) return false;
+    if (done > 0) continue;
+    if (!classcharacter(r, start, &low)) return false;
+    high = low;
+    if (look(r, 0) == '-' && look(r, 1) >= 0 && look(r, 1) != ']') {
+      r->i++;
+      if (!classcharacter(r, start, &high)) return false;
+      if (high < low) return refuse(r, from, "the range is backwards");
+    }
+    emitcode(r, low);
+    if (high != low) {
+      pyr_buffer_char(r->out, '-');
+      emitcode(r, high);
+    }
+  }
+  r->i++;
+  pyr_buffer_char(r->out, ']');
+  return true;
+}
+
+/* A name of a group; nothing refers to it, but RE2 wants it well formed and once. */
+static bool groupname (reader *r, size_t start, size_t skip) {
+  size_t from = r->i + skip, end = from, k;
+  while (end < r->n && isword((unsigned char)r->p[end])) end++;
+  if (end == from || end == r->n || r->p[end] != '>')
+    return refuse(r, start, "a group's name has letters, digits and _, and ends with >");
+  for (k = 0; k + 3 < start; k++) { /* the same "<name>" of a group before it? */
+    if (memcmp(r->p + k, "(?", 2) != 0 || (k > 0 && r->p[k - 1] == '\\')) continue;
+    size_t at = k + 2 + (r->p[k + 2] == 'P');
+    if (r->p[at] == '<' && memcmp(r->p + at + 1, r->p + from, end - from + 1) == 0)
+      return refuse(r, start, "two groups have the same name");
+  }
+  r->i = end + 1;
+  return true;
+}
+
+static bool opengroup (reader *r, size_t start) {
+  if (r->depth == MOST_GROUPS) return refuse(r, start, "groups are nested too deeply");
+  r->groups[r->depth++] = (group){start, 0, r->repeats};
+  r->repeats = 1;
+  r->atom = r->repeated = false;
+  return true;
+}
+
+static const char *unknowngroup (const reader *r) {
+  int c = look(r, 0), d = look(r, 1);
+  if (c == '=' || c == '!' || (c == '<' && (d == '=' || d == '!')))
+    return "look-ahead and look-behind are not part of RE2's syntax";
+  if (c == '>') return "atomic groups are not part of RE2's syntax";
+  if (c == '#') return "comments are not part of RE2's syntax";
+  if (c == '(') return "conditions are not part of RE2's syntax";
+  if (c == '|') return "branch reset is not part of RE2's syntax";
+  if (c == 'R' || c == '&' || c == '+' || isdigit_(c) || (c == 'P' && d == '>'))
+    return "recursion is not part of RE2's syntax";
+  if (c == 'P' && d == '=') return "back references are not part of RE2's syntax";
+  return "the flags of a group are i, m, s and U";
+}
+
+/* "(?i)", "(?i-s:"; r->i is behind the question mark. */
+static bool flags (reader *r, size_t start) {
+  size_t from = r->i, k = r->i;
+  bool minus = false, any = false;
+  for (; k < r->n && r->p[k] != ')' && r->p[k] != ':'; k++) {
+    if (r->p[k] == '-' && !minus) {
+      minus = true;
+      any = false;
+    } else if (strchr("imsU", r->p[k]) != NULL && r->p[k] != '\0')
+      any = true;
+    else
+      return refuse(r, start, unknowngroup(r));
+  }
+  if (k == r->n) return refuse(r, start, "missing )");
+  if (minus && !any) return refuse(r, start, "the flags of a group are i, m, s and U");
+  pyr_buffer_text(r->out, "(?");
+  pyr_buffer_add(r->out, r->p + from, k - from);
+  pyr_buffer_char(r->out, r->p[k]);
+  r->i = k + 1;
+  if (r->p[k] == ':') return opengroup(r, start);
+  r->atom = r->repeated = false; /* "(?i)*" repeats nothing */
+  return true;
+}
+
+static bool parenthesis (reader *r) {
+  size_t start = r->i++;
+  if (look(r, 0) == '?') {
+    r->i++;
+    if (look(r, 0) == 'P' && look(r, 1) == '<') {
+      if (!groupname(r, start, 2)) return false;
+    } else if (look(r, 0) == '<' && look(r, 1) != '=' && look(r, 1) != '!') {
+      if (!groupname(r, start, 1)) return false;
+    } else
+      return flags(r, start);
+  }
+  pyr_buffer_text(r->out, "(?:");
+  return opengroup(r, start);
+}
+
+static bool closegroup (reader *r) {
+  group *g;
+  if (r->depth == 0) return refuse(r, r->i, "unexpected )");
+  g = r->groups + --r->depth;
+  pyr_buffer_char(r->out, ')');
+  r->i++;
+  r->inside = r->repeats;
+  if (g->outer > r->repeats) r->repeats = g->outer;
+  r->atom = true;
+  r->repeated = false;
+  return true;
+}
+
+static bool count (reader *r, size_t *at, uint32_t *value) {
+  size_t from = *at;
+  uint32_t v = 0;
+  for (; *at < r->n && isdigit_((unsigned char)r->p[*at]); (*at)++)
+    if (v <= MOST_REPEATS) v = v * 10 + (uint32_t)(r->p[*at] - '0');
+  *value = v;
+  return *at > from && !(*at - from > 1 && r->p[from] == '0');
+}
+
+/* "{2}", "{2,}", "{2,3}"; anything else is a brace: false, and nothing was read. */
+static bool counted (const reader *r, size_t *end, uint32_t *low, uint32_t *high) {
+  size_t at = r->i + 1;
+  if (!count((reader *)(uintptr_t)r, &at, low)) return false;
+  *high = *low;
+  if (at < r->n && r->p[at] == ',') {
+    at++;
+    if (at < r->n && r->p[at] == '}')
+      *high = UINT32_MAX;
+    else if (!count((reader *)(uintptr_t)r, &at, high))
+      return false;
+  }
+  if (at >= r->n || r->p[at] != '}') return false;
+  *end = at + 1;
+  return true;
+}
+
+static bool repeat (reader *r, size_t end, uint32_t low, uint32_t high) {
+  size_t start = r->i;
+  uint32_t most = high == UINT32_MAX ? low : high;
+  if (low > MOST_REPEATS || most > MOST_REPEATS)
+    return refuse(r, start, "a count is at most 1000");
+  if (high < low) return refuse(r, start, "the count is backwards");
+  if (!r->atom)
+    return refuse(r, start, r->repeated ? "a repetition of a repetition; put the inner one "
+                                          "into a group (there are no possessive ones)"
+                                        : "nothing to repeat");
+  if (r->p[start] == '{' && most >= 2) {
+    if (r->inside * most > MOST_REPEATS)
+      return refuse(r, start, "nested counts multiply to more than 1000");
+    r->inside *= most;
+    if (r->inside > r->repeats) r->repeats = r->inside;
+  }
+  if (end < r->n && r->p[end] == '?') end++;
+  pyr_buffer_add(r->out, r->p + start, end - start);
+  r->i = end;
+  r->atom = false;
+  r->repeated = true;
+  return true;
+}
+
+static bool atom (reader *r) {
+  r->atom = true;
+  r->repeated = false;
+  r->inside = 1;
+  return true;
+}
+
+static bool quoted (reader *r) {
+  r->i++;
+  while (r->i < r->n && !(look(r, 0) == '\\' && look(r, 1) == 'E')) {
+    uint32_t code;
+    if (!character(r, &code)) return false;
+    emitcode(r, code);
+    atom(r);
+  }
+  if (r->i < r->n) r->i += 2;
+  return true;
+}
+
+static bool backslash (reader *r) {
+  int c = look(r, 1);
+  uint32_t code;
+  r->i++;
+  switch (c) {
+  case 'A': case 'b': case 'B': case 'z':
+    pyr_buffer_text(r->out, "(?:\\");
+    pyr_buffer_char(r->out, (char)c);
+    pyr_buffer_char(r->out, ')');
+    r->i++;
+    return atom(r);
+  case 'Q':
+    return quoted(r);
+  case 'p': case 'P':
+    return property(r) && atom(r);
+  default:
+    if (perlclass(r, c, false)) return atom(r);
+    if (!escape(r, &code)) return false;
+    emitcode(r, code);
+    return atom(r);
+  }
+}
+
+static bool item (reader *r) {
+  size_t end;
+  uint32_t low, high;
+  switch (look(r, 0)) {
+  case '(':
+    return parenthesis(r);
+  case ')':
+    return closegroup(r);
+  case '[':
+    return brackets(r) && atom(r);
+  case '\\':
+    return backslash(r);
+  case '|':
+    pyr_buffer_char(r->out, '|');
+    r->i++;
+    r->atom = r->repeated = false;
+    return true;
+  case '^': case '$':
+    pyr_buffer_text(r->out, "(?:");
+    pyr_buffer_char(r->out, r->p[r->i++]);
+    pyr_buffer_char(r->out, ')');
+    return atom(r);
+  case '.':
+    pyr_buffer_char(r->out, '.');
+    r->i++;
+    return atom(r);
+  case '*':
+    return repeat(r, r->i + 1, 0, UINT32_MAX);
+  case '+':
+    return repeat(r, r->i + 1, 1, UINT32_MAX);
+  case '?':
+    return repeat(r, r->i + 1, 0, 1);
+  case '{':
+    if (counted(r, &end, &low, &high)) return repeat(r, end, low, high);
+    break;
+  default:
+    break;
+  }
+  if (!character(r, &low)) return false;
+  emitcode(r, low);
+  return atom(r);
+}
+
+pyr_status pyr_regex_translate (pyr_buffer *out, const char *pattern, size_t length,
+                                pyr_error *e) {
+  reader r = {.p = pattern, .n = length, .out = out, .e = e, .inside = 1, .repeats = 1};
+  if (length > 65536)
+    return pyr_fail(e, PYR_ELIMIT, "a pattern has at most 65,536 bytes", PYR_NOWHERE);
+  while (r.i < r.n)
+    if (!item(&r)) return e->status;
+  if (r.depth != 0) {
+    refuse(&r, r.groups[r.depth - 1].at, "missing )");
+    return e->status;
+  }
+  if (out->status == PYR_EMEMORY) return pyr_nomemory(e);
+  if (out->status != PYR_OK)
+    return pyr_fail(e, PYR_ELIMIT, "the regular expression is too large", PYR_NOWHERE);
+  return PYR_OK;
+}
