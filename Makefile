@@ -6,7 +6,7 @@
 # make valgrind   the specs under valgrind, leaks are errors
 # make fuzz       libFuzzer over the decoders, FUZZ_TIME seconds each
 # make bench      the bars of speed and memory, as ratios of interleaved runs
-# make test-live PYROSCOPE_URL=http://127.0.0.1:4040     the client specs against a real server
+# make test-live PYROSCOPE_URL=http://127.0.0.1:4040     what the client promises, against a real server
 # make clean
 
 LUA     = lua5.4
@@ -25,8 +25,9 @@ TEST_PACKAGES  = lua-busted lua-check lua-socket lua-sec luarocks openssl git py
 	python3-jsonschema
 
 core_src := $(sort $(wildcard src/base/*.c src/decode/*.c src/profile/*.c src/querier/*.c \
-	src/render/*.c) $(filter-out src/lua/http.c,$(wildcard src/lua/*.c)))
-http_src := $(sort $(wildcard src/http/*.c) src/base/buffer.c src/lua/shared.c src/lua/http.c)
+	src/render/*.c) $(filter-out src/lua/http%.c,$(wildcard src/lua/*.c)))
+http_src := $(sort $(wildcard src/http/*.c) src/base/buffer.c src/lua/shared.c \
+	$(wildcard src/lua/http*.c))
 core_obj := $(core_src:src/%.c=$(B)/o/%.o)
 http_obj := $(http_src:src/%.c=$(B)/o/%.o)
 flags    := $(CC) $(CFLAGS) $(WARN) $(SAN) $(LUA_INC) \
@@ -71,7 +72,7 @@ test: setup-test
 
 test-live: all
 	@test -n "$(PYROSCOPE_URL)" || { echo "usage: make test-live PYROSCOPE_URL=http://127.0.0.1:4040" >&2; exit 2; }
-	@PYROSCOPE_LIVE_URL="$(PYROSCOPE_URL)" $(BUSTED) spec/client_spec.lua spec/live_spec.lua
+	@PYROSCOPE_LIVE_URL="$(PYROSCOPE_URL)" $(BUSTED) spec/live_spec.lua
 
 lint: all
 	@sh spec/support/lint.sh $(B)

@@ -92,8 +92,8 @@ describe("flame graphs and trees", function()
   it("hold any name, and the escapes of JSON mean what they say", function()
     local names = { "<script>alert(1)</script>", 'q"\\b', "\1\27[31m\n\t\r\b\f/",
       "é\u{10FFFF}🙂", "a\255b" }
-    local text = [=[["total","<script>alert(1)</script>","q\"\\b","\u0001\u001b[31m\n\t\r\b\f\/",]=] ..
-      [["\u00e9\udbff\uDFFF🙂",]] .. '"a\255b"]'
+    local text = [=[["total","<script>alert(1)</script>","q\"\\b","\u0001\u001b[31m\n\t\r\b\f\/",]=]
+      .. [["\u00e9\udbff\uDFFF🙂",]] .. '"a\255b"]'
     local profile = assert(core.decode(graph(text,
       "[[0,5,0,0],[0,1,1,1,0,1,1,2,0,1,1,3,0,1,1,4,0,1,1,5]]"), "json"))
     local seen = {}
@@ -186,7 +186,7 @@ describe("answers that cannot be right", function()
              '                                      ^', "too early")
     fails_at('{"tree":"AA*A"}',
              '         ^', "base64")
-    fails_at("\0\0\2\1a\5\0", "      ^", "callees", "tree")
+    fails_at("\0\0\2\1a\5\0", "   ^", "callees", "tree")
     fails_at("\0\0\1\1a\5\0\0", "       ^", "something follows", "tree")
     fails_at("\4main\0\0", "^", "no name", "tree")
   end)

@@ -64,7 +64,7 @@ describe("folded stacks", function()
   end)
 
   it("are refused where a line has no number, or a negative one", function()
-    assert.equal(8, fails("a;b 1\na;c\n", "folded", "number").where - 0 + 2)
+    assert.equal(6, fails("a;b 1\na;c\n", "folded", "number").where)
     assert.equal(2, fails("a -1\n", "folded", "negative").where)
     fails("a 1x\n", "folded", "number")
     fails("a nan\n", "folded", "number")
@@ -105,10 +105,8 @@ describe("speedscope files", function()
   end
 
   it("hold samples, root first", function()
-    assert.same({ '0 "" 0 9', '1 "main" 2 9', '2 "work" 7 7' },
-      reference.lines_of(assert(core.decode(
-        (file(sampled("none", { { 0, 1 }, { 2 }, { 0, 1 } }, { 3, 2, 4 })):gsub("%.0", ""))))
-      :regroup "function"))
+    local text = file(sampled("none", { { 0, 1 }, { 2 }, { 0, 1 } }, { 3, 2, 4 }))
+    assert.same({ '0 "" 0 9', '1 "main" 2 9 main.c 9', '2 "work" 7 7' }, lines(text))
   end)
 
   it("hold events, whose time goes to the stack that is open", function()
@@ -134,7 +132,8 @@ describe("speedscope files", function()
 
   it("add up their profiles of one unit and leave the others out", function()
     local profile = assert(core.decode(file(sampled("seconds", { { 0 }, { 1 } }, { 1, 2 }),
-      sampled("bytes", { { 0 } }, { 77 }), evented("nanoseconds", 5, { "O", 0, 0 }, { "C", 0, 5 }))))
+      sampled("bytes", { { 0 } }, { 77 }),
+      evented("nanoseconds", 5, { "O", 0, 0 }, { "C", 0, 5 }))))
     assert.equal(3000000005, profile.total)
   end)
 
@@ -176,9 +175,9 @@ describe("speedscope files", function()
   end)
 
   it("may have their keys in any order", function()
-    local text = [[{"profiles":[{"weights":["1.5",2.5],"samples":[[1],[0,1]],"x":{},"unit":]] ..
-      [["milliseconds","type":"sampled"}],"shared":{"y":[],"frames":[{"line":null,"name":"a\n"},]] ..
-      [[{"col":1,"name":"b","file":null}]},"exporter":"x"}]]
+    local text = '{"profiles":[{"weights":["1.5",2.5],"samples":[[1],[0,1]],"x":{},"unit":' ..
+      '"milliseconds","type":"sampled"}],"shared":{"y":[],"frames":[{"line":null,"name":"a\\n"},' ..
+      '{"col":1,"name":"b","file":null}]},"exporter":"x"}'
     assert.same({ '0 "" 0 4000000', '1 "a\\\n" 0 2500000', '2 "b" 2500000 2500000',
       '1 "b" 1500000 1500000' }, lines(text))
   end)
@@ -188,7 +187,8 @@ describe("what bytes are", function()
   it("is guessed from their content", function()
     for text, expected in pairs {
       ["a;b 1\n"] = "folded", ["# x\n\nmain 1.5"] = "folded", ["[unknown];x 3\n"] = "folded",
-      ["{closure};x 3\r\n"] = "folded", ["<unknown>;x 3\n"] = "folded", ["x 3\nbroken\n"] = "folded",
+      ["{closure};x 3\r\n"] = "folded", ["<unknown>;x 3\n"] = "folded",
+      ["x 3\nbroken\n"] = "folded",
       ["<!DOCTYPE html><html>"] = "html", ["\n <html lang=en>"] = "html",
       ['{"flamegraph":{"names":["total"]'] = "json", ['{"names":["total"],"levels":[]}'] = "json",
       ['{"flamegraph":{"names":[],"levels":[{"values":["0","1","2","0","3","4","0"]}]}}'] = "diff",

@@ -6,20 +6,21 @@ local wire = "../shared/fixtures/wire"
 -- every recorded exchange with one of the methods, unpacked
 local function exchanges()
   local list = {}
-  local pipe = io.popen("ls " .. wire .. " 2>/dev/null")
-  for name in pipe:lines() do
-    local recorded = replay.load(wire .. "/" .. name)
-    local method = recorded and recorded.request.path:match "Service/(%a+)$"
+  local present = io.open(wire .. "/README.md")
+  if not present then return list end
+  present:close()
+  for _, recorded in ipairs(replay.folder(wire)) do
+    local request, response = recorded.request, recorded.response
+    local method = request.path:match "Service/(%a+)$"
     if method and core.methods()[method] then
-      local request, response = recorded.request, recorded.response
       local body = response.body
       if response.headers["Content-Encoding"] == "gzip" then body = assert(core.gunzip(body)) end
-      list[#list + 1] = { name = name, method = method, status = response.status, body = body,
-        request = request.body, gzipped = request.headers["content-encoding"] == "gzip",
+      list[#list + 1] = { name = recorded.name, method = method, status = response.status,
+        body = body, request = request.body,
+        gzipped = request.headers["content-encoding"] == "gzip",
         json = (request.headers["content-type"] or ""):find "json" ~= nil }
     end
   end
-  pipe:close()
   return list
 end
 

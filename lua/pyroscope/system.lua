@@ -79,6 +79,14 @@ function system.sleep(ms)
   uv().sleep(ms)
 end
 
+--- From here on a write to a pipe that nobody reads fails, in place of ending the process.
+function system.catch_broken_pipes()
+  if system.pipes_caught then return end
+  system.pipes_caught = uv().new_signal()
+  uv().signal_start(system.pipes_caught, "sigpipe", function() end)
+  uv().unref(system.pipes_caught)
+end
+
 --- Starts to count ctrl-c and SIGTERM instead of dying of them; the result tells how many came
 --- and which was the last, and `stop()` gives the signals back.
 ---@return fun(): integer, string? pending
@@ -94,7 +102,10 @@ function system.interrupts()
     watchers[i] = watcher
   end
   local function pending()
+    -- A loop without referenced handles does not even look.
+    for _, watcher in ipairs(watchers) do uv().ref(watcher) end
     if #watchers > 0 then uv().run "nowait" end
+    for _, watcher in ipairs(watchers) do uv().unref(watcher) end
     return count, last
   end
   local function stop()

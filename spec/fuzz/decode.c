@@ -1,7 +1,8 @@
 /*
-** libFuzzer over every decoder. The first byte of the input picks one, the rest is its bytes.
-** What a decoder accepts must be a tree as profile.h describes it, and survive being written and
-** read again; what it refuses must leave nothing behind and name an offset inside the input.
+** libFuzzer over every decoder. The first byte of the input picks one, the rest is its
+** bytes. What a decoder accepts must be a tree as profile.h describes it, and survive
+** being written and read again; what it refuses must leave nothing behind and name an
+** offset inside the input.
 */
 #include <stdint.h>
 #include <stdio.h>
@@ -26,8 +27,10 @@ static void checktree (const pyr_profile *p) {
   for (i = 0; i < p->count; i++) {
     const pyr_node *n = p->nodes + i;
     int64_t sum = n->self;
-    require(n->self >= 0 && n->frame < p->frame_count, "values and frames are in range");
-    require(n->first_child == next && n[1].first_child >= next, "children are contiguous");
+    require(n->self >= 0 && n->frame < p->frame_count,
+            "values and frames are in range");
+    require(n->first_child == next && n[1].first_child >= next,
+            "children are contiguous");
     require(n[1].first_child <= p->count, "children exist");
     for (c = next; c < n[1].first_child; c++) {
       require(p->nodes[c].parent == i && p->nodes[c].level == n->level + 1, "parents");
@@ -46,13 +49,16 @@ static void checktree (const pyr_profile *p) {
 
 static void checkerror (const pyr_profile *p, const pyr_error *e, size_t size) {
   require(p->nodes == NULL && p->frames == NULL && p->text == NULL, "nothing is left");
-  require(e->message != NULL && e->format != NULL, "an error says what and in which format");
+  require(e->message != NULL && e->format != NULL,
+          "an error says what and in which format");
   require(e->where == PYR_NOWHERE || e->where <= size, "an offset is inside the input");
   if (e->status == PYR_EDECODE)
-    require(e->where <= size || strstr(e->message, "64 bits") != NULL, "a decode error has an offset");
+    require(e->where <= size || strstr(e->message, "64 bits") != NULL,
+            "a decode error has an offset");
 }
 
-/* Written and read again the value is the same, and the shape is where a format keeps it. */
+/* Written and read again the value is the same, and the shape is where a format keeps
+ * it. */
 static void roundtrip (const pyr_profile *p, pyr_renderer *write, pyr_decoder *read,
                        int shape) {
   pyr_buffer out;
@@ -145,7 +151,8 @@ static void pprof (pyr_granularity by, const char *bytes, size_t size) {
 
 static void guess (const char *bytes, size_t size) {
   pyr_format f = pyr_format_guess(bytes, size);
-  require((pyr_format_name(f) == NULL) == (f == PYR_FORMAT_UNKNOWN), "formats have names");
+  require((pyr_format_name(f) == NULL) == (f == PYR_FORMAT_UNKNOWN),
+          "formats have names");
 }
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size) {

@@ -43,11 +43,13 @@ pyr_decimalstatus pyr_decimal_read (pyr_decimal *d, const char *text, size_t len
     p++;
   }
   first = p;
-  while (p < end && isdigit_(*p)) p++;
+  while (p < end && isdigit_(*p))
+    p++;
   if (p == first) return PYR_DECIMAL_MALFORMED;
   point = p;
   if (p < end && *p == '.')
-    for (p++; p < end && isdigit_(*p); p++) continue;
+    for (p++; p < end && isdigit_(*p); p++)
+      continue;
   if (p < end && (*p == 'e' || *p == 'E')) {
     if (exponent(p + 1, end, &exp) == NULL) return PYR_DECIMAL_MALFORMED;
     end = p;

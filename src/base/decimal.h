@@ -8,9 +8,9 @@
 #pragma GCC visibility push(hidden)
 
 /*
-** A decimal number without doubles: (whole + nano / 10^9), with a sign beside it. Digits after
-** the ninth decimal place are cut, 'fraction' tells whether anything but zeros is behind the
-** point.
+** A decimal number without doubles: (whole + nano / 10^9), with a sign beside it.
+** Digits after the ninth decimal place are cut, 'fraction' tells whether anything but
+** zeros is behind the point.
 */
 typedef struct pyr_decimal {
   uint64_t whole;
@@ -25,8 +25,8 @@ typedef enum pyr_decimalstatus {
 } pyr_decimalstatus;
 
 /*
-** Reads all of "-12", "1.5", "1.7e12" (at least one digit before the point, digits behind it
-** may be missing) times 10^shift. No blanks, no plus in front.
+** Reads all of "-12", "1.5", "1.7e12" (at least one digit before the point, digits
+** behind it may be missing) times 10^shift. No blanks, no plus in front.
 */
 pyr_decimalstatus pyr_decimal_read (pyr_decimal *d, const char *text, size_t length,
                                     int shift);
@@ -38,8 +38,8 @@ pyr_decimalstatus pyr_decimal_int (const pyr_decimal *d, int64_t *value);
 pyr_decimalstatus pyr_decimal_round (const pyr_decimal *d, int64_t *value);
 
 /*
-** Rounds a sequence of numbers that are not negative so that the sum of what comes out is the
-** rounded sum of what goes in, and integers stay as they are. 'carry' starts as
+** Rounds a sequence of numbers that are not negative so that the sum of what comes out
+** is the rounded sum of what goes in, and integers stay as they are. 'carry' starts as
 ** PYR_CARRY_START.
 */
 #define PYR_CARRY_START UINT32_C(500000000)

@@ -14,12 +14,14 @@ size_t pyr_json_where (const pyr_json *j) {
 }
 
 bool pyr_json_fail (pyr_json *j, const char *message) {
-  if (j->wrong == NULL) j->wrong = j->p == j->end ? "the JSON text ends too early" : message;
+  if (j->wrong == NULL)
+    j->wrong = j->p == j->end ? "the JSON text ends too early" : message;
   return false;
 }
 
 char pyr_json_peek (pyr_json *j) {
-  while (*j->p == ' ' || *j->p == '\n' || *j->p == '\r' || *j->p == '\t') j->p++;
+  while (*j->p == ' ' || *j->p == '\n' || *j->p == '\r' || *j->p == '\t')
+    j->p++;
   return *j->p;
 }
 
@@ -146,7 +148,8 @@ static size_t encode (char *out, uint32_t c) {
   return 4;
 }
 
-/* The escape whose backslash is at 'p': its length in the text, 0 if there is none such. */
+/* The escape whose backslash is at 'p': its length in the text, 0 if there is none
+   such. */
 static size_t escape (const char *p, const char *end, uint32_t *meaning) {
   static const char letters[] = "\"\\/bfnrt", means[] = "\"\\/\b\f\n\r\t";
   const char *at;
@@ -191,7 +194,8 @@ bool pyr_json_is (const char *bytes, size_t length, const char *text) {
   return n == 0;
 }
 
-bool pyr_json_unescape (pyr_json *j, const char *bytes, size_t length, pyr_buffer *out) {
+bool pyr_json_unescape (pyr_json *j, const char *bytes, size_t length,
+                        pyr_buffer *out) {
   const char *p = bytes, *end = p + length;
   while (p < end) {
     const char *stop = memchr(p, '\\', (size_t)(end - p));
@@ -222,14 +226,16 @@ static pyr_decimalstatus number (pyr_json *j, int shift, pyr_decimal *d) {
     return pyr_decimal_read(d, bytes, length, shift);
   }
   from = j->p;
-  while (*j->p != '\0' && strchr("+-.0123456789Ee", *j->p) != NULL) j->p++;
+  while (*j->p != '\0' && strchr("+-.0123456789Ee", *j->p) != NULL)
+    j->p++;
   return pyr_decimal_read(d, from, (size_t)(j->p - from), shift);
 }
 
 static bool wrongnumber (pyr_json *j, const char *from, pyr_decimalstatus status,
                          const char *message) {
   if (j->wrong == NULL) j->p = from;
-  return pyr_json_fail(j, status == PYR_DECIMAL_HUGE ? "a number exceeds 64 bits" : message);
+  return pyr_json_fail(j, status == PYR_DECIMAL_HUGE ? "a number exceeds 64 bits"
+                                                     : message);
 }
 
 bool pyr_json_decimal (pyr_json *j, int shift, pyr_decimal *d) {
@@ -238,7 +244,8 @@ bool pyr_json_decimal (pyr_json *j, int shift, pyr_decimal *d) {
   pyr_json_peek(j);
   from = j->p;
   status = number(j, shift, d);
-  return status == PYR_DECIMAL_OK || wrongnumber(j, from, status, "a number was expected");
+  return status == PYR_DECIMAL_OK ||
+         wrongnumber(j, from, status, "a number was expected");
 }
 
 bool pyr_json_int (pyr_json *j, int64_t *value) {
@@ -269,15 +276,15 @@ static bool scalar (pyr_json *j) {
     return literal(j, "null") || pyr_json_fail(j, "a value was expected");
   default:
     from = j->p;
-    if (number(j, 0, &d) != PYR_DECIMAL_MALFORMED) return true; /* unread, so of any size */
+    if (number(j, 0, &d) != PYR_DECIMAL_MALFORMED) return true; /* of any size */
     j->p = from;
     return pyr_json_fail(j, "a value was expected");
   }
 }
 
 /*
-** One bit for each open bracket, the innermost lowest: is it an object. Only the value that
-** follows a bracket directly is the first one, so one flag serves all levels.
+** One bit for each open bracket, the innermost lowest: is it an object. Only the value
+** that follows a bracket directly is the first one, so one flag serves all levels.
 */
 bool pyr_json_skip (pyr_json *j) {
   uint64_t objects = 0;
@@ -287,7 +294,8 @@ bool pyr_json_skip (pyr_json *j) {
   size_t length;
   do {
     if (depth != 0)
-      more = objects & 1 ? pyr_json_key(j, &first, &key, &length) : pyr_json_item(j, &first);
+      more = objects & 1 ? pyr_json_key(j, &first, &key, &length)
+                         : pyr_json_item(j, &first);
     if (j->wrong != NULL) return false;
     if (!more) {
       objects >>= 1;

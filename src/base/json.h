@@ -12,12 +12,13 @@
 #pragma GCC visibility push(hidden)
 
 /*
-** A pull scanner: the caller knows the shape it expects, asks for it, and skips the rest. No
-** document is built. 'end' points at the NUL after the text, so a byte may be looked at
-** without asking how much is left. The first failure stays in 'wrong', with 'p' where it is.
+** A pull scanner: the caller knows the shape it expects, asks for it, and skips the
+** rest. No document is built. 'end' points at the NUL after the text, so a byte may be
+** looked at without asking how much is left. The first failure stays in 'wrong', with
+** 'p' where it is.
 **
-** Strings are checked for their end and for NUL, escapes when they are unescaped, UTF-8 not
-** at all: who shows a string does that.
+** Strings are checked for their end and for NUL, escapes when they are unescaped, UTF-8
+** not at all: who shows a string does that.
 */
 typedef struct pyr_json {
   const char *p, *begin, *end;
@@ -43,9 +44,9 @@ bool pyr_json_take (pyr_json *j, char c);
 bool pyr_json_null (pyr_json *j);
 
 /*
-** Steps of an object or array whose opening bracket was taken: true when a key with its colon
-** was read (an element comes next), false after the closing bracket or a failure. '*first'
-** starts as true and belongs to the scanner.
+** Steps of an object or array whose opening bracket was taken: true when a key with its
+** colon was read (an element comes next), false after the closing bracket or a failure.
+** '*first' starts as true and belongs to the scanner.
 */
 bool pyr_json_key (pyr_json *j, bool *first, const char **key, size_t *length);
 bool pyr_json_item (pyr_json *j, bool *first);
@@ -56,8 +57,8 @@ bool pyr_json_string (pyr_json *j, const char **bytes, size_t *length, bool *esc
 /* Do the bytes between the quotes mean this text? */
 bool pyr_json_is (const char *bytes, size_t length, const char *text);
 
-/* Appends the meaning of a string. A lone half of a surrogate pair becomes U+FFFD. False for an
-   escape that JSON does not know. */
+/* Appends the meaning of a string. A lone half of a surrogate pair becomes U+FFFD.
+   False for an escape that JSON does not know. */
 bool pyr_json_unescape (pyr_json *j, const char *bytes, size_t length, pyr_buffer *out);
 
 /* A number, or a string that holds one, times 10^shift. */

@@ -8,38 +8,39 @@
 #pragma GCC visibility push(hidden)
 
 /*
-** Every decoder fills the empty profile 'p' from untrusted bytes. The bytes must be followed
-** by a NUL that 'len' does not count; they may be anything: every length, count, index, sum
-** and depth is checked before use, unknown fields are skipped, nothing recurses. On failure
-** 'p' stays empty and 'e' says what and where (PYR_EDECODE with an offset of at most 'len').
-** The profile keeps no pointer into the bytes. Time O(len); memory 32 bytes a node, the names
-** once, and O(levels).
+** Every decoder fills the empty profile 'p' from untrusted bytes. The bytes must be
+** followed by a NUL that 'len' does not count; they may be anything: every length,
+** count, index, sum and depth is checked before use, unknown fields are skipped,
+** nothing recurses. On failure 'p' stays empty and 'e' says what and where (PYR_EDECODE
+** with an offset of at most 'len'). The profile keeps no pointer into the bytes. Time
+** O(len); memory 32 bytes a node, the names once, and O(levels).
 */
 typedef pyr_status pyr_decoder (pyr_profile *p, const char *bytes, size_t len,
                                 pyr_error *e);
 
 /* Connect JSON: {"flamegraph":{"names":[],"levels":[{"values":["0",..]}],..}}, also the
-   bare inner object, and the legacy /pyroscope/render answer {"flamebearer":{..},..} with
-   arrays of numbers. Integers may be strings or numbers. A "tree" (base64 of TREE) is read
-   where there is no flame graph beside it; {} is the empty tree. A key that comes twice is an
-   error, as is a total that is not self plus children. */
+   bare inner object, and the legacy /pyroscope/render answer {"flamebearer":{..},..}
+   with arrays of numbers. Integers may be strings or numbers. A "tree" (base64 of TREE)
+   is read where there is no flame graph beside it; {} is the empty tree. A key that
+   comes twice is an error, as is a total that is not self plus children. */
 pyr_decoder pyr_decode_flamegraph_json;
 
-/* querier.v1.FlameGraph, the message itself (field 1 of SelectMergeStacktracesResponse). */
+/* querier.v1.FlameGraph, the message itself (field 1 of
+   SelectMergeStacktracesResponse). */
 pyr_decoder pyr_decode_flamegraph_proto;
 
-/* Bytes of format TREE. Zero bytes are the empty tree. Callees stay in the order of the bytes,
-   which is the reverse of that of a flame graph. */
+/* Bytes of format TREE. Zero bytes are the empty tree. Callees stay in the order of the
+   bytes, which is the reverse of that of a flame graph. */
 pyr_decoder pyr_decode_tree;
 
-/* Lines "root;leaf value"; annotations _[k] _[i] _[j] are removed; fractions are rounded
-   (sum kept); a second number on every line is refused with a hint at 'diff'. Empty lines,
-   those that begin with '#' and those of value 0 add nothing. */
+/* Lines "root;leaf value"; annotations _[k] _[i] _[j] are removed; fractions are
+   rounded (sum kept); a second number on every line is refused with a hint at 'diff'.
+   Empty lines, those that begin with '#' and those of value 0 add nothing. */
 pyr_decoder pyr_decode_folded;
 
 /*
-** speedscope file format, evented and sampled: the sum of every profile in it that has the unit
-** of the first. Units of time become nanoseconds.
+** speedscope file format, evented and sampled: the sum of every profile in it that has
+** the unit of the first. Units of time become nanoseconds.
 */
 typedef struct pyr_speedscope {
   pyr_granularity granularity; /* wanted: PYR_BY_FUNCTION or PYR_BY_LINE */
@@ -48,12 +49,12 @@ typedef struct pyr_speedscope {
   uint32_t profiles, skipped;  /* how many went in, how many have another unit */
 } pyr_speedscope;
 
-pyr_status pyr_decode_speedscope (pyr_profile *p, pyr_speedscope *about, const char *bytes,
-                                  size_t len, pyr_error *e);
+pyr_status pyr_decode_speedscope (pyr_profile *p, pyr_speedscope *about,
+                                  const char *bytes, size_t len, pyr_error *e);
 
 /*
-** Two sides at once: querier.v1.FlameGraphDiff (the message itself), and the JSON of the Diff
-** RPC or of /pyroscope/render-diff. Same rules.
+** Two sides at once: querier.v1.FlameGraphDiff (the message itself), and the JSON of
+** the Diff RPC or of /pyroscope/render-diff. Same rules.
 */
 pyr_status pyr_decode_diff_proto (pyr_union *u, const char *bytes, size_t len,
                                   pyr_error *e);
@@ -77,7 +78,7 @@ typedef enum pyr_format {
 } pyr_format;
 
 pyr_format pyr_format_guess (const char *bytes, size_t len);
-const char *pyr_format_name (pyr_format f); /* "pprof", "json", "tree", ...; NULL: unknown */
+const char *pyr_format_name (pyr_format f); /* "pprof", "json"; NULL: unknown */
 
 #pragma GCC visibility pop
 

@@ -4,8 +4,8 @@
 #include "decode/flamegraph.h"
 
 /*
-** One side of a comparison as a profile of its own, with nodes that are zero where the other
-** side is not. It borrows everything but the nodes.
+** One side of a comparison as a profile of its own, with nodes that are zero where the
+** other side is not. It borrows everything but the nodes.
 */
 static bool oneside (pyr_profile *p, const pyr_union *u, unsigned side) {
   uint32_t i;
@@ -32,8 +32,8 @@ static bool repeats (const pyr_profile *p, uint32_t *mark) {
 }
 
 /*
-** A server writes truncated stacks as one more sibling "other" beside a function of that name.
-** In an alignment a path occurs once, so such siblings are added up.
+** A server writes truncated stacks as one more sibling "other" beside a function of
+** that name. In an alignment a path occurs once, so such siblings are added up.
 */
 static pyr_status unite (pyr_union *u, pyr_error *e) {
   pyr_profile sides[2];

@@ -5,7 +5,7 @@
 typedef struct jsonreader {
   pyr_json j;
   pyr_levels *l;
-  pyr_buffer text; /* the name at hand, unescaped */
+  pyr_buffer text;           /* the name at hand, unescaped */
   bool names, levels, graph; /* seen; 'graph' is the object that holds the other two */
   const char *tree;
   size_t tree_length;
@@ -40,15 +40,16 @@ static bool readnames (jsonreader *r) {
 }
 
 /*
-** The usual spellings, "123" and 123, with nothing between them and what follows. Up to 18
-** digits cannot overflow. NULL: ask the general scanner.
+** The usual spellings, "123" and 123, with nothing between them and what follows. Up to
+** 18 digits cannot overflow. NULL: ask the general scanner.
 */
 static inline const char *quick (const char *p, int64_t *value) {
   const char *first;
   uint64_t v = 0;
   bool quoted = *p == '"';
   p += quoted;
-  for (first = p; (unsigned char)(*p - '0') < 10; p++) v = v * 10 + (uint64_t)(*p - '0');
+  for (first = p; (unsigned char)(*p - '0') < 10; p++)
+    v = v * 10 + (uint64_t)(*p - '0');
   if (p == first || p - first > 18 || (quoted && *p++ != '"')) return NULL;
   if (*p != ',' && *p != ']') return NULL;
   *value = (int64_t)v;
@@ -172,7 +173,8 @@ static void readanswer (jsonreader *r) {
   if (!pyr_json_take(j, '{')) return;
   while (!failed(r) && pyr_json_key(j, &first, &key, &length)) {
     empty = false;
-    if (pyr_json_is(key, length, "flamegraph") || pyr_json_is(key, length, "flamebearer")) {
+    if (pyr_json_is(key, length, "flamegraph") ||
+        pyr_json_is(key, length, "flamebearer")) {
       if (pyr_json_null(j))
         r->graph = true; /* an answer that holds nothing */
       else {
@@ -203,7 +205,8 @@ static bool base64 (pyr_buffer *b) {
   uint32_t bits = 0;
   unsigned have = 0;
   size_t i, n = b->len, out = 0;
-  while (n > 0 && b->data[n - 1] == '=' && b->len - n < 2) n--;
+  while (n > 0 && b->data[n - 1] == '=' && b->len - n < 2)
+    n--;
   if (n % 4 == 1) return false;
   for (i = 0; i < n; i++) {
     unsigned six = sixbits(b->data[i]);

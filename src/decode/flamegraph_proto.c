@@ -3,8 +3,8 @@
 #include "decode/flamegraph.h"
 
 /*
-** FlameGraph and FlameGraphDiff: names = 1, levels = 2 { values = 1 }. The totals beside them
-** (3 and up) follow from the levels.
+** FlameGraph and FlameGraphDiff: names = 1, levels = 2 { values = 1 }. The totals
+** beside them (3 and up) follow from the levels.
 */
 typedef struct protoreader {
   pyr_levels *l;
@@ -39,7 +39,8 @@ static inline const uint8_t *quick (const uint8_t *p, int64_t *value) {
 }
 
 /* Whole tuples as long as no number can end behind the slice. */
-static inline pyr_status readtuples (protoreader *r, pyr_slice *s, const unsigned width) {
+static inline pyr_status readtuples (protoreader *r, pyr_slice *s,
+                                     const unsigned width) {
   int64_t tuple[7];
   unsigned i;
   while (s->end - s->p >= 10 * (ptrdiff_t)width) {
@@ -67,7 +68,8 @@ static pyr_status readnumber (protoreader *r, pyr_slice *s) {
 }
 
 static pyr_status readpacked (protoreader *r, pyr_slice *s) {
-  if (r->filled == 0 && (r->l->diff ? readtuples(r, s, 7) : readtuples(r, s, 4)) != PYR_OK)
+  if (r->filled == 0 &&
+      (r->l->diff ? readtuples(r, s, 7) : readtuples(r, s, 4)) != PYR_OK)
     return r->l->e->status;
   while (s->p < s->end)
     if (readnumber(r, s) != PYR_OK) return r->l->e->status;
@@ -83,7 +85,8 @@ static pyr_status readlevel (protoreader *r, pyr_slice *s) {
   while (s->p < s->end) {
     if (!pyr_slice_tag(s, &number, &wire)) return wrong(r, s, "a field is damaged");
     if (number == 1 && wire == 2) {
-      if (!pyr_slice_bytes(s, &sub)) return wrong(r, s, "a field is longer than its level");
+      if (!pyr_slice_bytes(s, &sub))
+        return wrong(r, s, "a field is longer than its level");
       if (readpacked(r, &sub) != PYR_OK) return r->l->e->status;
     } else if (number == 1 && wire == 0) {
       if (readnumber(r, s) != PYR_OK) return r->l->e->status;

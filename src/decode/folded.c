@@ -6,8 +6,8 @@
 #include "profile/stacks.h"
 
 /*
-** A line is "root;caller;leaf value". Collapsed text is nearly always sorted, so a line shares
-** most of its frames with the one before: those are not looked up again.
+** A line is "root;caller;leaf value". Collapsed text is nearly always sorted, so a line
+** shares most of its frames with the one before: those are not looked up again.
 */
 typedef struct openframe {
   uint32_t node;
@@ -48,13 +48,16 @@ static bool nextline (foldedreader *r, line *l) {
     if (stop == NULL) stop = r->end;
     r->next = stop == r->end ? stop : stop + 1;
     n = (size_t)(stop - text);
-    while (n > 0 && (isblank_(text[n - 1]) || text[n - 1] == '\r')) n--;
+    while (n > 0 && (isblank_(text[n - 1]) || text[n - 1] == '\r'))
+      n--;
     if (n == 0 || text[0] == '#') continue;
     l->text = text;
     l->length = n;
-    while (n > 0 && !isblank_(text[n - 1])) n--;
+    while (n > 0 && !isblank_(text[n - 1]))
+      n--;
     l->value = n;
-    while (n > 0 && isblank_(text[n - 1])) n--;
+    while (n > 0 && isblank_(text[n - 1]))
+      n--;
     l->stack = n;
     return true;
   }
@@ -68,12 +71,14 @@ static bool isnumber (const char *text, size_t length) {
 
 static bool hastwo (const line *l) {
   size_t n = l->stack;
-  while (n > 0 && !isblank_(l->text[n - 1])) n--;
+  while (n > 0 && !isblank_(l->text[n - 1]))
+    n--;
   return n > 0 && n < l->stack && isnumber(l->text + n, l->stack - n) &&
          isnumber(l->text + l->value, l->length - l->value);
 }
 
-/* Two columns on every line are a comparison; on some, functions whose names end in a number. */
+/* Two columns on every line are a comparison; on some, functions whose names end in a
+   number. */
 static pyr_status refusetwo (foldedreader *r) {
   line l;
   const char *where = NULL;
@@ -86,10 +91,11 @@ static pyr_status refusetwo (foldedreader *r) {
   }
   r->next = r->begin;
   if (where == NULL) return PYR_OK;
-  return pyr_fail(r->e, PYR_EUNSUPPORTED,
-                  "the lines hold two values each (a comparison of two profiles): write each "
-                  "side to a file of its own and compare them with 'diff'",
-                  (size_t)(where - r->begin));
+  return pyr_fail(
+      r->e, PYR_EUNSUPPORTED,
+      "the lines hold two values each (a comparison of two profiles): write each "
+      "side to a file of its own and compare them with 'diff'",
+      (size_t)(where - r->begin));
 }
 
 /* perf and its collapsers mark kernel, inlined and compiled frames so. */
@@ -105,7 +111,8 @@ static size_t unmarked (const char *name, size_t length) {
 static uint32_t sharedframes (const foldedreader *r, const line *l) {
   size_t same = 0, limit = l->stack < r->before_length ? l->stack : r->before_length;
   uint32_t low = 0, high = r->depth;
-  while (same < limit && l->text[same] == r->before[same]) same++;
+  while (same < limit && l->text[same] == r->before[same])
+    same++;
   while (low < high) { /* frames that end within what is the same */
     uint32_t middle = low + (high - low) / 2;
     if (r->open[middle].end <= same)
@@ -169,7 +176,8 @@ static pyr_status readline (foldedreader *r, const line *l) {
     return wrong(r, "a value is negative", text);
   if (status == PYR_DECIMAL_OK) status = pyr_decimal_spread(&d, &r->carry, &value);
   if (status == PYR_DECIMAL_HUGE) return wrong(r, "a value exceeds 64 bits", text);
-  if (status != PYR_DECIMAL_OK) return wrong(r, "a line does not end in a number", text);
+  if (status != PYR_DECIMAL_OK)
+    return wrong(r, "a line does not end in a number", text);
   if (value == 0) return PYR_OK; /* no stack without a value */
   if (readstack(r, l) != PYR_OK) return r->e->status;
   if (pyr_stacks_add(&r->stacks, r->depth == 0 ? 0 : r->open[r->depth - 1].node, value,

@@ -8,8 +8,9 @@
 #include "decode/decode.h"
 
 /*
-** A guess must also be right for a file that is cut off or damaged further down, so that the
-** decoder can say where. So the beginning decides, and only as much of it as is needed.
+** A guess must also be right for a file that is cut off or damaged further down, so
+** that the decoder can say where. So the beginning decides, and only as much of it as
+** is needed.
 */
 #define RECORDS 64 /* records, fields or lines that are looked at */
 
@@ -17,7 +18,8 @@ static bool begins (const char *bytes, size_t len, const char *magic, size_t n) 
   return len >= n && memcmp(bytes, magic, n) == 0;
 }
 
-/* Control characters do not occur in names of functions that a format would carry as text. */
+/* Control characters do not occur in names of functions that a format would carry as
+   text. */
 static bool istext (const uint8_t *p, const uint8_t *end) {
   for (; p < end; p++)
     if ((*p < 0x20 && *p != '\t') || *p == 0x7f) return false;
@@ -33,7 +35,8 @@ static bool istree (const char *bytes, size_t len) {
     if (!pyr_slice_bytes(&s, &name) || !pyr_slice_varint(&s, &self) ||
         !pyr_slice_varint(&s, &children))
       return i > 1; /* cut off */
-    if ((i == 0 && name.p != name.end) || self > INT64_MAX || children > len) return false;
+    if ((i == 0 && name.p != name.end) || self > INT64_MAX || children > len)
+      return false;
     open += children - 1;
     if (open > len) return false;
   }
@@ -46,8 +49,8 @@ static bool pproffield (uint32_t number, unsigned wire) {
   return number < 16 && wire < 8 && (wires[number] >> wire & 1) != 0;
 }
 
-/* Submessages that only a pprof profile has in this place: numbers of fields 1 and 2 for a
-   value type, up to 10 for the others. */
+/* Submessages that only a pprof profile has in this place: numbers of fields 1 and 2
+   for a value type, up to 10 for the others. */
 static bool pprofmessage (uint32_t number, pyr_slice *s) {
   uint32_t field;
   unsigned wire;
@@ -90,12 +93,14 @@ static bool istwosided (pyr_json *j) {
   if (pyr_json_peek(j) == '{') {
     first = true;
     pyr_json_take(j, '{');
-    while (pyr_json_key(j, &first, &key, &length) && !pyr_json_is(key, length, "values"))
+    while (pyr_json_key(j, &first, &key, &length) &&
+           !pyr_json_is(key, length, "values"))
       if (!pyr_json_skip(j)) return false;
   }
   if (pyr_json_peek(j) != '[') return false;
   pyr_json_take(j, '[');
-  while (n < 8 && pyr_json_item(j, &inner) && pyr_json_skip(j)) n++;
+  while (n < 8 && pyr_json_item(j, &inner) && pyr_json_skip(j))
+    n++;
   return n == 7;
 }
 
@@ -117,7 +122,15 @@ static pyr_format graphkind (pyr_json *j) {
 }
 
 /* Keys of the outermost object that were seen, for formats known by more than one. */
-enum { NAMES = 1, LEVELS = 2, SHARED = 4, PROFILES = 8, TREE = 16, NODES = 32, DELTAS = 64 };
+enum {
+  NAMES = 1,
+  LEVELS = 2,
+  SHARED = 4,
+  PROFILES = 8,
+  TREE = 16,
+  NODES = 32,
+  DELTAS = 64
+};
 
 static unsigned keybit (const char *key, size_t length) {
   static const char *const keys[] = {"names", "levels", "shared",    "profiles",
@@ -132,7 +145,8 @@ static unsigned keybit (const char *key, size_t length) {
 static pyr_format byseen (unsigned seen) {
   if ((seen & (SHARED | PROFILES)) == (SHARED | PROFILES)) return PYR_FORMAT_SPEEDSCOPE;
   if ((seen & (NODES | DELTAS)) == (NODES | DELTAS)) return PYR_FORMAT_CHROME_TRACE;
-  return seen & (NAMES | LEVELS | TREE) ? PYR_FORMAT_FLAMEGRAPH_JSON : PYR_FORMAT_UNKNOWN;
+  return seen & (NAMES | LEVELS | TREE) ? PYR_FORMAT_FLAMEGRAPH_JSON
+                                        : PYR_FORMAT_UNKNOWN;
 }
 
 static pyr_format objectkind (pyr_json *j) {
@@ -142,10 +156,12 @@ static pyr_format objectkind (pyr_json *j) {
   unsigned seen = 0;
   pyr_json_take(j, '{');
   while (pyr_json_key(j, &first, &key, &length)) {
-    if (pyr_json_is(key, length, "flamegraph") || pyr_json_is(key, length, "flamebearer"))
+    if (pyr_json_is(key, length, "flamegraph") ||
+        pyr_json_is(key, length, "flamebearer"))
       return graphkind(j);
     if (pyr_json_is(key, length, "traceEvents")) return PYR_FORMAT_CHROME_TRACE;
-    if (pyr_json_is(key, length, "levels") && istwosided(&(pyr_json){j->p, j->p, j->end, 0}))
+    if (pyr_json_is(key, length, "levels") &&
+        istwosided(&(pyr_json){j->p, j->p, j->end, 0}))
       return PYR_FORMAT_DIFF_JSON;
     seen |= keybit(key, length);
     if (pyr_json_is(key, length, "$schema") && pyr_json_peek(j) == '"') {
@@ -173,7 +189,8 @@ static pyr_format arraykind (pyr_json *j) {
 }
 
 static bool ishtml (const char *p, size_t left) {
-  static const char *const tags[] = {"<!doctype html", "<html", "<head", "<body", "<!--"};
+  static const char *const tags[] = {"<!doctype html", "<html", "<head", "<body",
+                                     "<!--"};
   size_t i, n;
   for (i = 0; i < sizeof tags / sizeof *tags; i++) {
     n = strlen(tags[i]);
@@ -190,15 +207,19 @@ static bool isspace_ (char c) {
 static bool endsinnumber (const char *text, size_t n) {
   size_t end;
   pyr_decimal d;
-  while (n > 0 && isspace_(text[n - 1])) n--;
-  for (end = n; n > 0 && !isspace_(text[n - 1]);) n--;
+  while (n > 0 && isspace_(text[n - 1]))
+    n--;
+  for (end = n; n > 0 && !isspace_(text[n - 1]);)
+    n--;
   return pyr_decimal_read(&d, text + n, end - n, 0) == PYR_DECIMAL_OK;
 }
 
-/* Text of perf script: a line about a sample, below it indented addresses with names. */
+/* Text of perf script: a line about a sample, below it indented addresses with names.
+ */
 static bool isperfstack (const char *text, size_t n) {
   size_t i = 0, digits;
-  while (i < n && (text[i] == ' ' || text[i] == '\t')) i++;
+  while (i < n && (text[i] == ' ' || text[i] == '\t'))
+    i++;
   for (digits = i; digits < n && strchr("0123456789abcdef", text[digits]) != NULL;)
     if (text[digits++] == '\0') return false;
   return i > 0 && digits - i >= 4 && digits < n && text[digits] == ' ';
@@ -217,7 +238,7 @@ static pyr_format textkind (const char *p, const char *end) {
     if (!istext((const uint8_t *)p, (const uint8_t *)p + n)) return PYR_FORMAT_UNKNOWN;
     if (header) return isperfstack(p, n) ? PYR_FORMAT_PERF : PYR_FORMAT_UNKNOWN;
     if (n > 0 && *p != '#' && !endsinnumber(p, n)) {
-      if (lines > 0) return PYR_FORMAT_FOLDED; /* the decoder says what is wrong with it */
+      if (lines > 0) return PYR_FORMAT_FOLDED; /* the decoder says more */
       if (cut || p[n - 1] != ':') return PYR_FORMAT_UNKNOWN;
       header = true;
     } else if (n > 0 && *p != '#')
@@ -240,7 +261,8 @@ pyr_format pyr_format_guess (const char *bytes, size_t len) {
     return istree(bytes, len) ? PYR_FORMAT_TREE : PYR_FORMAT_UNKNOWN;
   if (ispprof(bytes, len)) return PYR_FORMAT_PPROF;
   if (begins(bytes, len, "\xEF\xBB\xBF", 3)) p += 3;
-  while (p < end && isspace_(*p)) p++;
+  while (p < end && isspace_(*p))
+    p++;
   if (p == end) return PYR_FORMAT_UNKNOWN;
   if (ishtml(p, (size_t)(end - p))) return PYR_FORMAT_HTML;
   pyr_json_init(&j, bytes, len);

@@ -7,7 +7,8 @@ pyr_status pyr_levels_init (pyr_levels *l, bool diff, pyr_error *e) {
   l->e = e;
   l->diff = diff;
   l->level = UINT32_MAX;
-  if (pyr_names_init(&l->names, 0) != PYR_OK || pyr_names_init(&l->unescaped, 1) != PYR_OK)
+  if (pyr_names_init(&l->names, 0) != PYR_OK ||
+      pyr_names_init(&l->unescaped, 1) != PYR_OK)
     return pyr_nomemory(e);
   return PYR_OK;
 }
@@ -28,8 +29,9 @@ pyr_status pyr_levels_fail (pyr_levels *l, const char *message, size_t where) {
 
 const char *pyr_levels_ragged (const pyr_levels *l) {
   if (l->level == 0)
-    return l->diff ? "the root has not 7 numbers: is this one profile, not a comparison?"
-                   : "the root has not 4 numbers: is this a comparison of two profiles?";
+    return l->diff
+               ? "the root has not 7 numbers: is this one profile, not a comparison?"
+               : "the root has not 4 numbers: is this a comparison of two profiles?";
   return l->diff ? "the numbers of a level are not a multiple of 7"
                  : "the numbers of a level are not a multiple of 4";
 }
@@ -66,8 +68,9 @@ pyr_status pyr_levels_grow (pyr_levels *l) {
   pyr_node *nodes;
   int64_t *sides;
   if (l->cap > PYR_NODES_MAX / 2)
-    return pyr_fail(l->e, PYR_ELIMIT, "more nodes than a profile can hold", PYR_NOWHERE);
-  nodes = realloc(l->nodes, ((size_t)cap + 1) * sizeof *nodes); /* one for the sentinel */
+    return pyr_fail(l->e, PYR_ELIMIT, "more nodes than a profile can hold",
+                    PYR_NOWHERE);
+  nodes = realloc(l->nodes, ((size_t)cap + 1) * sizeof *nodes); /* and the sentinel */
   if (nodes == NULL) return pyr_nomemory(l->e);
   l->nodes = nodes;
   if (l->diff) {
@@ -107,7 +110,8 @@ static bool adds_up (const pyr_levels *l) {
 static pyr_status leave (pyr_levels *l, size_t where) {
   if (adds_up(l)) return PYR_OK;
   return pyr_levels_fail(
-      l, "the total of a function is not its self value and the totals below it", where);
+      l, "the total of a function is not its self value and the totals below it",
+      where);
 }
 
 pyr_status pyr_levels_advance (pyr_levels *l, int64_t x, size_t where) {
@@ -153,15 +157,17 @@ pyr_status pyr_levels_end (pyr_levels *l, size_t where) {
 }
 
 /*
-** Frames for names that are not numbered as they came: repeated ones, the empty one (its frame
-** is not that of the root), and name 0 where a function has it. In a diff that means a function
-** without name, in a single flame graph one that is called like the root.
+** Frames for names that are not numbered as they came: repeated ones, the empty one
+** (its frame is not that of the root), and name 0 where a function has it. In a diff
+** that means a function without name, in a single flame graph one that is called like
+** the root.
 */
 static pyr_status renumbered (pyr_levels *l, pyr_profile *p) {
   uint32_t *frames, i, strings;
   l->ids[0] = 0;
   if (l->zero && !l->diff &&
-      pyr_names_intern(&l->names, l->root_name.bytes, l->root_name.length, l->ids) != PYR_OK)
+      pyr_names_intern(&l->names, l->root_name.bytes, l->root_name.length, l->ids) !=
+          PYR_OK)
     return pyr_nomemory(l->e);
   strings = l->names.count;
   frames = calloc(strings, sizeof *frames); /* string -> frame, 0: none yet */
@@ -180,7 +186,8 @@ static pyr_status renumbered (pyr_levels *l, pyr_profile *p) {
     l->ids[i] = frames[id];
   }
   free(frames);
-  for (i = 1; i < l->count; i++) l->nodes[i].frame = l->ids[l->nodes[i].frame];
+  for (i = 1; i < l->count; i++)
+    l->nodes[i].frame = l->ids[l->nodes[i].frame];
   return PYR_OK;
 }
 
@@ -190,7 +197,8 @@ static pyr_status makeframes (pyr_levels *l, pyr_profile *p) {
   p->frame_count = l->name_count > 1 ? l->name_count : 1;
   p->frames = calloc(p->frame_count, sizeof *p->frames);
   if (p->frames == NULL) return pyr_nomemory(l->e);
-  for (i = 1; i < p->frame_count; i++) p->frames[i].name = i;
+  for (i = 1; i < p->frame_count; i++)
+    p->frames[i].name = i;
   return PYR_OK;
 }
 
@@ -222,8 +230,8 @@ pyr_status pyr_levels_finish (pyr_levels *l, pyr_profile *p, size_t where) {
   if (l->count == 0)
     status = addroot(l);
   else if (l->top >= l->name_count)
-    status = pyr_levels_fail(l, "a function has a name that is not in the list of names",
-                             l->top_where);
+    status = pyr_levels_fail(
+        l, "a function has a name that is not in the list of names", l->top_where);
   else { /* the last level has nothing below it */
     status = pyr_levels_begin(l, where);
     if (status == PYR_OK) status = pyr_levels_end(l, where);

@@ -10,25 +10,26 @@
 #pragma GCC visibility push(hidden)
 
 /*
-** What both encodings of a flame graph feed: levels of boxes from left to right, a tuple of 4
-** numbers for a box of one profile (distance from the box before it, total, self, name), of 7
-** for one of a diff (the first three for either side, name). A diff is placed by the sum of
-** both sides, since one side of a box may be empty.
+** What both encodings of a flame graph feed: levels of boxes from left to right, a
+** tuple of 4 numbers for a box of one profile (distance from the box before it, total,
+** self, name), of 7 for one of a diff (the first three for either side, name). A diff
+** is placed by the sum of both sides, since one side of a box may be empty.
 **
-** Nodes go straight into their final place. A box belongs to the last box of the level above
-** that begins at or before it; both levels are sorted, so one index over the level above moves
-** along ('parent'). Until that index comes by, a node keeps its left edge where first_child and
-** level will be, so nothing is stored twice. When the index leaves a node, its total must be
-** its self and the totals of what was put on it.
+** Nodes go straight into their final place. A box belongs to the last box of the level
+** above that begins at or before it; both levels are sorted, so one index over the
+** level above moves along ('parent'). Until that index comes by, a node keeps its left
+** edge where first_child and level will be, so nothing is stored twice. When the index
+** leaves a node, its total must be its self and the totals of what was put on it.
 **
-** Frames are indexes of names in the answer until pyr_levels_finish. Names and levels may come
-** in any order.
+** Frames are indexes of names in the answer until pyr_levels_finish. Names and levels
+** may come in any order.
 */
 typedef struct pyr_levels {
   pyr_node *nodes;
   int64_t *selfs, *totals; /* [2 * cap], of a diff only */
   uint32_t count, cap;
-  uint32_t level, first; /* the open level and its first node, which ends the level above */
+  uint32_t level; /* the open one */
+  uint32_t first; /* its first node, which ends the level above */
   uint32_t parent;
   int64_t edge;        /* right edge of the last box of the open level */
   int64_t here, after; /* left edges of the parent, and of the box after it */
@@ -38,10 +39,10 @@ typedef struct pyr_levels {
   bool diff;
   bool zero; /* a node other than the root has name 0 */
 
-  pyr_names names;       /* names 1 and up, not copied */
-  pyr_names unescaped;   /* keeps the bytes of names that are not in the input as they are */
-  pyr_string root_name;  /* name 0 */
-  uint32_t *ids;         /* [name_cap] name of the answer -> id in names */
+  pyr_names names;      /* names 1 and up, not copied */
+  pyr_names unescaped;  /* keeps names that are spelled otherwise in the input */
+  pyr_string root_name; /* name 0 */
+  uint32_t *ids;        /* [name_cap] name of the answer -> id in names */
   uint32_t name_count, name_cap;
   bool renumber; /* some id is not the index of its name */
   pyr_error *e;
@@ -120,8 +121,8 @@ static inline pyr_status pyr_levels_add_diff (pyr_levels *l, const int64_t *t,
   return PYR_OK;
 }
 
-static inline pyr_status pyr_levels_tuple (pyr_levels *l, const int64_t *t, unsigned width,
-                                           size_t where) {
+static inline pyr_status pyr_levels_tuple (pyr_levels *l, const int64_t *t,
+                                           unsigned width, size_t where) {
   return width == 4 ? pyr_levels_add(l, t[0], t[1], t[2], t[3], where)
                     : pyr_levels_add_diff(l, t, where);
 }

@@ -6,8 +6,8 @@
 #include "profile/stacks.h"
 
 /*
-** Keys come in any order, and what comes first may need what comes last. So an object is walked
-** over once to learn where its parts are, and the parts are read from there.
+** Keys come in any order, and what comes first may need what comes last. So an object
+** is walked over once to learn where its parts are, and the parts are read from there.
 */
 typedef struct fileframe {
   uint32_t frame, line;
@@ -76,8 +76,9 @@ static bool internstring (speedreader *r, uint32_t *id) {
   }
   if (length > UINT32_MAX)
     good = stop(r, PYR_ELIMIT, "a name is too long");
-  else if (good && (text.status != PYR_OK || pyr_names_intern(&r->stacks.names, bytes,
-                                                              (uint32_t)length, id) != PYR_OK))
+  else if (good &&
+           (text.status != PYR_OK ||
+            pyr_names_intern(&r->stacks.names, bytes, (uint32_t)length, id) != PYR_OK))
     good = memory(r);
   pyr_buffer_free(&text);
   return good;
@@ -137,7 +138,8 @@ static bool readshared (speedreader *r) {
     else if (r->frame_count != 0)
       pyr_json_fail(&r->j, "a key comes twice");
     else if (pyr_json_take(&r->j, '['))
-      while (!failed(r) && pyr_json_item(&r->j, &inner)) readframe(r);
+      while (!failed(r) && pyr_json_item(&r->j, &inner))
+        readframe(r);
   }
   return !failed(r);
 }
@@ -165,7 +167,8 @@ static bool push (speedreader *r, uint32_t index, int64_t since) {
     r->open = open;
     r->cap = cap;
   }
-  if (r->depth < r->resolved && r->open[r->depth].index != index) r->resolved = r->depth;
+  if (r->depth < r->resolved && r->open[r->depth].index != index)
+    r->resolved = r->depth;
   r->open[r->depth].index = index;
   r->open[r->depth++].since = since;
   return true;
@@ -177,8 +180,8 @@ static bool add (speedreader *r, int64_t value) {
   if (value == 0) return true;
   node = i == 0 ? 0 : r->open[i - 1].node;
   for (; i < r->depth; i++) {
-    if (pyr_stacks_child(&r->stacks, node, r->frames[r->open[i].index].frame, &node, r->e) !=
-        PYR_OK)
+    if (pyr_stacks_child(&r->stacks, node, r->frames[r->open[i].index].frame, &node,
+                         r->e) != PYR_OK)
       return false;
     r->open[i].node = node;
     r->resolved = i + 1;
@@ -238,7 +241,7 @@ static bool applyevent (speedreader *r, char type, uint32_t index, int64_t time)
     return pyr_json_fail(&r->j, "an event closes a frame that is not the innermost");
   r->depth--;
   since = r->open[r->depth].since;
-  return weightotal(r, index, time - since); /* times never go back: no overflow, see below */
+  return weightotal(r, index, time - since); /* fits: readevents checked the whole */
 }
 
 /* Time between events goes to the stack that is open; without one it is nobody's. */
@@ -255,7 +258,8 @@ static bool readevents (speedreader *r, const section *s) {
   int64_t begin = 0, last = 0, time = 0, whole;
   uint32_t index = 0;
   char type = '?';
-  if (s->events == NULL) return pyr_json_fail(&r->j, "an evented profile has no events");
+  if (s->events == NULL)
+    return pyr_json_fail(&r->j, "an evented profile has no events");
   r->j.p = s->events;
   if (!pyr_json_take(&r->j, '[')) return false;
   while (!failed(r) && pyr_json_item(&r->j, &first)) {
@@ -275,7 +279,7 @@ static bool readevents (speedreader *r, const section *s) {
 
 static bool readstack (speedreader *r, int64_t value) {
   bool first = true;
-  uint32_t index;
+  uint32_t index = 0;
   r->depth = 0;
   if (!pyr_json_take(&r->j, '[')) return false;
   while (!failed(r) && pyr_json_item(&r->j, &first)) {
@@ -353,9 +357,12 @@ static const char *readunit (speedreader *r, const char *at) {
   static const struct {
     const char *name, *base;
     int shift;
-  } units[] = {{"nanoseconds", "nanoseconds", 0}, {"microseconds", "nanoseconds", 3},
-               {"milliseconds", "nanoseconds", 6}, {"seconds", "nanoseconds", 9},
-               {"bytes", "bytes", 0},              {"none", "count", 0}};
+  } units[] = {{"nanoseconds", "nanoseconds", 0},
+               {"microseconds", "nanoseconds", 3},
+               {"milliseconds", "nanoseconds", 6},
+               {"seconds", "nanoseconds", 9},
+               {"bytes", "bytes", 0},
+               {"none", "count", 0}};
   const char *bytes = "none";
   size_t length = 4, i;
   bool escaped;
@@ -441,14 +448,15 @@ static bool readfile (speedreader *r) {
   first = true;
   r->j.p = profiles;
   if (!pyr_json_take(&r->j, '[')) return false;
-  while (!failed(r) && pyr_json_item(&r->j, &first)) readprofile(r);
+  while (!failed(r) && pyr_json_item(&r->j, &first))
+    readprofile(r);
   if (failed(r)) return false;
   if (r->about->unit == NULL) return stop(r, PYR_ENODATA, "the file holds no profile");
   return readname(r, name);
 }
 
-pyr_status pyr_decode_speedscope (pyr_profile *p, pyr_speedscope *about, const char *bytes,
-                                  size_t len, pyr_error *e) {
+pyr_status pyr_decode_speedscope (pyr_profile *p, pyr_speedscope *about,
+                                  const char *bytes, size_t len, pyr_error *e) {
   speedreader r;
   memset(p, 0, sizeof *p);
   memset(&r, 0, sizeof r);

@@ -5,10 +5,10 @@
 #include "decode/decode.h"
 
 /*
-** Records in pre-order: length of the name, name, self, number of children. Two passes: the
-** first checks everything and counts the nodes of every level, the second puts each node where
-** it belongs in level order. So nodes are stored once, and what grows with the depth are 8
-** bytes a level.
+** Records in pre-order: length of the name, name, self, number of children. Two passes:
+** the first checks everything and counts the nodes of every level, the second puts each
+** node where it belongs in level order. So nodes are stored once, and what grows with
+** the depth are 8 bytes a level.
 */
 typedef struct record {
   pyr_slice name;
@@ -28,7 +28,7 @@ typedef struct treereader {
   uint32_t level_count, level_cap;
   uint32_t nodes;
   pyr_names names;     /* in the bytes */
-  uint32_t *followers; /* [follower_cap] by name: the one that came after it the last time */
+  uint32_t *followers; /* [follower_cap] by name: what came after it last */
   uint32_t follower_cap, last;
   pyr_error *e;
 } treereader;
@@ -73,7 +73,8 @@ static pyr_status checkrecord (treereader *r, const record *rec, int64_t *sum) {
     return wrong(r, "a function has more callees than there are bytes left");
   if (rec->children > PYR_NODES_MAX || r->nodes == PYR_NODES_MAX ||
       rec->name.end - rec->name.p > UINT32_MAX)
-    return pyr_fail(r->e, PYR_ELIMIT, "more nodes than a profile can hold, or a longer name",
+    return pyr_fail(r->e, PYR_ELIMIT,
+                    "more nodes than a profile can hold, or a longer name",
                     (size_t)(r->s.p - r->begin));
   return PYR_OK;
 }
@@ -111,8 +112,8 @@ static pyr_status count (treereader *r) {
 
 /*
 ** The frame of a function is the id of its name. That of a function without name is an
-** additional one at the end, since frame 0 is the root's: until their number is known it is
-** marked.
+** additional one at the end, since frame 0 is the root's: until their number is known
+** it is marked.
 */
 #define NAMELESS UINT32_MAX
 
@@ -127,8 +128,8 @@ static pyr_status growfollowers (treereader *r) {
 }
 
 /*
-** Id of a name. Functions mostly call what they called the last time, so the name that followed
-** the one before is tried first: comparing with it is cheaper than a look-up.
+** Id of a name. Functions mostly call what they called the last time, so the name that
+** followed the one before is tried first: comparing with it is cheaper than a look-up.
 */
 static pyr_status intern (treereader *r, const pyr_slice *name, uint32_t *id) {
   uint32_t length = (uint32_t)(name->end - name->p), *follower;
@@ -178,7 +179,8 @@ static pyr_status place (treereader *r, pyr_profile *p, bool *nameless) {
 /* The sum of all self values fits, so no total overflows. */
 static void sumtotals (pyr_profile *p) {
   uint32_t i;
-  for (i = p->count - 1; i > 0; i--) p->nodes[p->nodes[i].parent].total += p->nodes[i].total;
+  for (i = p->count - 1; i > 0; i--)
+    p->nodes[p->nodes[i].parent].total += p->nodes[i].total;
 }
 
 static pyr_status makeframes (pyr_profile *p, const pyr_names *names, bool nameless,
@@ -187,7 +189,8 @@ static pyr_status makeframes (pyr_profile *p, const pyr_names *names, bool namel
   p->frame_count = names->count + nameless;
   p->frames = calloc(p->frame_count, sizeof *p->frames);
   if (p->frames == NULL) return pyr_nomemory(e);
-  for (i = 1; i < names->count; i++) p->frames[i].name = i;
+  for (i = 1; i < names->count; i++)
+    p->frames[i].name = i;
   for (i = 1; nameless && i < p->count; i++)
     if (p->nodes[i].frame == NAMELESS) p->nodes[i].frame = names->count;
   return pyr_profile_take_names(p, names, e);
@@ -210,7 +213,8 @@ static pyr_status build (treereader *r, pyr_profile *p) {
   return makeframes(p, &r->names, nameless, r->e);
 }
 
-pyr_status pyr_decode_tree (pyr_profile *p, const char *bytes, size_t len, pyr_error *e) {
+pyr_status pyr_decode_tree (pyr_profile *p, const char *bytes, size_t len,
+                            pyr_error *e) {
   static const char empty[] = {0, 0, 0};
   treereader r;
   pyr_status status;

@@ -37,7 +37,8 @@ static const char *reason (CURLUcode code) {
   }
 }
 
-/* Four numbers of which the first is 127: libcurl has brought other spellings into this. */
+/* Four numbers of which the first is 127: libcurl has brought other spellings into
+   this. */
 static bool loopback (const char *host) {
   size_t n = strlen(host);
   static const char name[] = "localhost";

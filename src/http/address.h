@@ -8,8 +8,9 @@
 #pragma GCC visibility push(hidden)
 
 /*
-** An address taken apart; strings are the address's own, NULL where there is none. 'send'
-** has no credentials and no fragment, 'show' no query either. All zeros is an empty one.
+** An address taken apart; strings are the address's own, NULL where there is none.
+** 'send' has no credentials and no fragment, 'show' no query either. All zeros is an
+** empty one.
 */
 typedef struct pyr_address {
   char *send, *show;
@@ -20,8 +21,8 @@ typedef struct pyr_address {
 } pyr_address;
 
 /*
-** Fills 'a', which must be empty, from text that may be anything. PYR_EUSAGE with a message
-** for people: not an http or https address; 'a' stays empty then.
+** Fills 'a', which must be empty, from text that may be anything. PYR_EUSAGE with a
+** message for people: not an http or https address; 'a' stays empty then.
 */
 pyr_status pyr_address_parse (pyr_address *a, const char *text, pyr_error *e);
 

@@ -26,7 +26,8 @@ static pyr_httpfailure noconnection (const pyr_request *r) {
   }
 }
 
-/* libcurl has one code for all times that are over. Time in its own queue is connecting. */
+/* libcurl has one code for all times that are over. Time in its own queue is
+   connecting. */
 static pyr_httpfailure timedout (const pyr_request *r) {
   curl_off_t connected = 0;
   double left = r->timeout - (r->started_at - r->sent_at);
@@ -36,9 +37,9 @@ static pyr_httpfailure timedout (const pyr_request *r) {
 }
 
 /*
-** The connection broke: whether the server had begun to answer makes the difference. Seen as
-** such a break too: a proxy that refuses to connect, and a server that refuses a certificate
-** (TLS 1.3 says so after the handshake, with an alert).
+** The connection broke: whether the server had begun to answer makes the difference.
+** Seen as such a break too: a proxy that refuses to connect, and a server that refuses
+** a certificate (TLS 1.3 says so after the handshake, with an alert).
 */
 static pyr_httpfailure broken (const pyr_request *r) {
   long proxy = 0;
@@ -47,6 +48,13 @@ static pyr_httpfailure broken (const pyr_request *r) {
   if (strstr(r->detail, "alert") != NULL && r->head.len == 0) return PYR_HTTP_TLS;
   if (strstr(r->detail, "chunk") != NULL) return PYR_HTTP_PROTOCOL;
   return r->head.len == 0 ? PYR_HTTP_RESET : PYR_HTTP_CUTRESET;
+}
+
+/* The connection broke in the handshake, or the two sides did not agree. */
+static pyr_httpfailure handshake (const pyr_request *r) {
+  bool gone = strstr(r->detail, "failure: Connection reset") != NULL ||
+              strstr(r->detail, "SYSCALL") != NULL;
+  return gone ? PYR_HTTP_RESET : PYR_HTTP_TLS;
 }
 
 pyr_httpfailure pyr_http_failure (const pyr_request *r, CURLcode code) {
@@ -65,8 +73,8 @@ pyr_httpfailure pyr_http_failure (const pyr_request *r, CURLcode code) {
     return timedout(r);
   case CURLE_PROXY:
     return PYR_HTTP_PROXY;
-  case CURLE_PARTIAL_FILE:
-    return PYR_HTTP_CUTOFF;
+  case CURLE_PARTIAL_FILE: /* of HTTP/2 also where not even a head has come */
+    return r->head.len == 0 ? PYR_HTTP_RESET : PYR_HTTP_CUTOFF;
   case CURLE_GOT_NOTHING:
   case CURLE_SEND_ERROR:
   case CURLE_RECV_ERROR:
@@ -83,6 +91,7 @@ pyr_httpfailure pyr_http_failure (const pyr_request *r, CURLcode code) {
   case CURLE_SSL_CERTPROBLEM:
     return PYR_HTTP_CLIENTCERT;
   case CURLE_SSL_CONNECT_ERROR:
+    return handshake(r);
   case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_CIPHER:
   case CURLE_SSL_ISSUER_ERROR:

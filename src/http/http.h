@@ -51,8 +51,8 @@ typedef enum pyr_requeststate {
 } pyr_requeststate;
 
 /*
-** What a request is made from. libcurl copies all of it but 'body', which must live as long
-** as the request. Strings may be NULL; times are in seconds.
+** What a request is made from. libcurl copies all of it but 'body', which must live as
+** long as the request. Strings may be NULL; times are in seconds.
 */
 typedef struct pyr_requestoptions {
   const char *url, *method;
@@ -68,9 +68,9 @@ typedef struct pyr_requestoptions {
 } pyr_requestoptions;
 
 /*
-** One request, its answer as it arrives, and how it ended. Its memory is the caller's (all
-** zeros is an unused one) and must not move. 'pool' is set while the request is in one of
-** the pool's lists; 'easy' while it is there or running.
+** One request, its answer as it arrives, and how it ended. Its memory is the caller's
+** (all zeros is an unused one) and must not move. 'pool' is set while the request is in
+** one of the pool's lists; 'easy' while it is there or running.
 */
 typedef struct pyr_request {
   struct pyr_pool *pool;
@@ -90,8 +90,8 @@ typedef struct pyr_request {
   pyr_buffer head; /* header lines of the newest status line, with their line ends */
   pyr_buffer body;
   pyr_inflater inflater;
-  bool begun;     /* the first byte of the body has been looked at */
-  bool inflating; /* the body is gzip */
+  bool begun;      /* the first byte of the body has been looked at */
+  bool inflating;  /* the body is gzip */
   size_t received; /* of the body, inflated; stays when the body has been given away */
   curl_off_t wire, expected, uploaded; /* 'expected' -1: not known */
   long status, version, connections;
@@ -102,8 +102,8 @@ typedef struct pyr_request {
 } pyr_request;
 
 /*
-** Requests in flight on one multi handle and its connections. All zeros and pyr_pool_init
-** make one; 'multi' NULL: closed. Lists are in order of arrival.
+** Requests in flight on one multi handle and its connections. All zeros and
+** pyr_pool_init make one; 'multi' NULL: closed. Lists are in order of arrival.
 */
 typedef struct pyr_requestlist {
   pyr_request *first, *last;
@@ -138,16 +138,16 @@ pyr_status pyr_request_header (pyr_request *r, const char *line, size_t length,
                                pyr_error *e);
 
 /*
-** Makes a new request ready and puts it into the queue. PYR_EUSAGE: the URL cannot be used.
-** After a failure the request is good for pyr_request_free only.
+** Makes a new request ready and puts it into the queue. PYR_EUSAGE: the URL cannot be
+** used. After a failure the request is good for pyr_request_free only.
 */
 pyr_status pyr_pool_send (pyr_pool *p, pyr_request *r, const pyr_requestoptions *o,
                           pyr_error *e);
 
 /*
-** Moves everything forward until a request has finished, one of 'fds' is ready, or 'seconds'
-** are over (negative: until nothing is in flight). 'fds' and 'waits' describe the same 'n'
-** descriptors; 'revents' of 'fds' is the result.
+** Moves everything forward until a request has finished, one of 'fds' is ready, or
+** 'seconds' are over (negative: until nothing is in flight). 'fds' and 'waits' describe
+** the same 'n' descriptors; 'revents' of 'fds' is the result.
 */
 pyr_status pyr_pool_poll (pyr_pool *p, double seconds, struct pollfd *fds,
                           struct curl_waitfd *waits, unsigned n, pyr_error *e);
@@ -165,21 +165,22 @@ void pyr_request_free (pyr_request *r);
 bool pyr_head_find (const pyr_buffer *head, const char *name, const char **value,
                     size_t *length);
 
-/* Takes 'line' (up to 'end') apart; false for lines that are no header. Advances 'line'. */
+/* Takes 'line' (up to 'end') apart; false for lines that are no header. Advances
+   'line'. */
 bool pyr_head_next (const char **line, const char *end, const char **name,
                     size_t *name_length, const char **value, size_t *value_length);
 
 /* -- between the files of this folder -- */
 
 /* Options and callbacks for libcurl. */
-pyr_status pyr_request_prepare (pyr_pool *p, pyr_request *r, const pyr_requestoptions *o,
-                                pyr_error *e);
+pyr_status pyr_request_prepare (pyr_pool *p, pyr_request *r,
+                                const pyr_requestoptions *o, pyr_error *e);
 
 /* libcurl is through with 'r': fills state, failure and the facts of the answer. */
 void pyr_request_end (pyr_request *r, CURLcode code);
 
-/* Where 'r' is to go instead, because of a redirect that may be followed: then it has been
-   made ready to run again. */
+/* Where 'r' is to go instead, because of a redirect that may be followed: then it has
+   been made ready to run again. */
 bool pyr_request_again (pyr_request *r);
 
 pyr_httpfailure pyr_http_failure (const pyr_request *r, CURLcode code);

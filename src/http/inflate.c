@@ -15,10 +15,12 @@ bool pyr_inflater_complete (const pyr_inflater *f) {
 }
 
 /*
-** One call of zlib. With no room left under the limit it writes into a single byte that is
-** not kept: only a body that goes on is too large, not one that ends right at the limit.
+** One call of zlib. With no room left under the limit it writes into a single byte that
+** is not kept: only a body that goes on is too large, not one that ends right at the
+** limit.
 */
-static int step (pyr_inflater *f, pyr_buffer *out, size_t max_bytes, pyr_status *status) {
+static int step (pyr_inflater *f, pyr_buffer *out, size_t max_bytes,
+                 pyr_status *status) {
   Bytef beyond;
   size_t room = max_bytes - out->len, given;
   char *to;
@@ -71,8 +73,8 @@ static pyr_status member (pyr_inflater *f, pyr_buffer *out, size_t max_bytes) {
   }
 }
 
-pyr_status pyr_inflater_add (pyr_inflater *f, pyr_buffer *out, const char *bytes, size_t n,
-                             size_t max_bytes) {
+pyr_status pyr_inflater_add (pyr_inflater *f, pyr_buffer *out, const char *bytes,
+                             size_t n, size_t max_bytes) {
   while (n != 0) {
     pyr_status status;
     uInt given = n > INT_MAX ? INT_MAX : (uInt)n;

@@ -37,9 +37,9 @@ static void unlist (pyr_requestlist *list, pyr_request *r) {
 }
 
 /*
-** TLS may write into a connection that the other side has closed. libcurl is told to leave
-** signals alone (it would change them for the whole process), so SIGPIPE is held back in
-** this thread, and taken away if it came from here.
+** TLS may write into a connection that the other side has closed. libcurl is told to
+** leave signals alone (it would change them for the whole process), so SIGPIPE is held
+** back in this thread, and taken away if it came from here.
 */
 typedef struct pipeguard {
   sigset_t before;
@@ -86,7 +86,7 @@ pyr_status pyr_pool_init (pyr_pool *p, unsigned concurrency, long max_host_conne
   return PYR_OK;
 }
 
-/* The easy handle goes back among the spare ones; its connection is the pool's anyway. */
+/* The easy handle goes back to the spare ones; its connection is the pool's anyway. */
 static void giveback (pyr_pool *p, pyr_request *r) {
   if (r->easy == NULL) return;
   if (p->spares < sizeof p->spare / sizeof *p->spare) {
@@ -106,8 +106,7 @@ static void finish (pyr_pool *p, pyr_request *r, CURLcode code) {
 }
 
 /* Stops a request of any list, for the reason given. It is in no list then. */
-static void stop (pyr_request *r, pyr_httpfailure failure) {
-  pyr_pool *p = r->pool;
+static void stop (pyr_pool *p, pyr_request *r, pyr_httpfailure failure) {
   if (r->state == PYR_REQUEST_RUNNING) {
     pipeguard g;
     hold(&g);
@@ -130,11 +129,11 @@ static void stop (pyr_request *r, pyr_httpfailure failure) {
 void pyr_request_cancel (pyr_request *r) {
   if (r->pool != NULL &&
       (r->state == PYR_REQUEST_RUNNING || r->state == PYR_REQUEST_QUEUED))
-    stop(r, PYR_HTTP_CANCELLED);
+    stop(r->pool, r, PYR_HTTP_CANCELLED);
 }
 
 void pyr_request_free (pyr_request *r) {
-  if (r->pool != NULL) stop(r, PYR_HTTP_CANCELLED);
+  if (r->pool != NULL) stop(r->pool, r, PYR_HTTP_CANCELLED);
   if (r->easy != NULL) curl_easy_cleanup(r->easy);
   curl_slist_free_all(r->headers);
   pyr_address_free(&r->address);
@@ -160,7 +159,7 @@ pyr_status pyr_pool_send (pyr_pool *p, pyr_request *r, const pyr_requestoptions 
 static void start (pyr_pool *p, pyr_request *r, double now) {
   double left = (r->timeout - (now - r->sent_at)) * 1e3;
   curl_easy_setopt(r->easy, CURLOPT_TIMEOUT_MS,
-                   left < 1      ? 1L
+                   left < 1     ? 1L
                    : left > 1e9 ? 1000000000L
                                 : (long)left);
   unlist(&p->queued, r);
@@ -209,7 +208,7 @@ static void expire (pyr_pool *p, double now) {
   for (r = p->running.first; r != NULL; r = next) {
     next = r->next;
     if (now - r->active_at >= r->silence && now - r->started_at >= r->connect_timeout) {
-      stop(r, PYR_HTTP_SILENT);
+      stop(p, r, PYR_HTTP_SILENT);
       r->pool = p;
       enlist(&p->finished, r);
     }
@@ -217,7 +216,7 @@ static void expire (pyr_pool *p, double now) {
   for (r = p->queued.first; r != NULL; r = next) {
     next = r->next;
     if (now - r->sent_at >= r->timeout) {
-      stop(r, PYR_HTTP_TOTAL);
+      stop(p, r, PYR_HTTP_TOTAL);
       r->pool = p;
       enlist(&p->finished, r);
     }
@@ -247,7 +246,7 @@ static void forward (pyr_pool *p) {
   release(&g);
   collect(p);
   expire(p, pyr_http_now());
-  /* places that have become free are used at once, or the next poll would sleep on them */
+  /* places that are free now are used at once, or the next poll would sleep on them */
   if (p->queued.first != NULL && p->running.count < p->concurrency) {
     fill(p, pyr_http_now());
     hold(&g);
@@ -292,9 +291,9 @@ void pyr_pool_close (pyr_pool *p) {
   pipeguard g;
   if (p->multi == NULL) return;
   while (p->queued.first != NULL)
-    stop(p->queued.first, PYR_HTTP_CANCELLED);
+    stop(p, p->queued.first, PYR_HTTP_CANCELLED);
   while (p->running.first != NULL)
-    stop(p->running.first, PYR_HTTP_CANCELLED);
+    stop(p, p->running.first, PYR_HTTP_CANCELLED);
   while (p->finished.first != NULL)
     pyr_pool_finished(p);
   hold(&g);

@@ -32,7 +32,8 @@ static bool is (const char *value, size_t length, const char *word) {
   return length == strlen(word) && curl_strnequal(value, word, length);
 }
 
-/* Decides how the body is read, and makes room where its size is known and small enough. */
+/* Decides how the body is read, and makes room where its size is known and small
+   enough. */
 static bool begin (pyr_request *r) {
   const char *value;
   size_t length;
@@ -44,7 +45,8 @@ static bool begin (pyr_request *r) {
     if (!r->inflating) give_up(r, PYR_HTTP_ENCODING);
     return r->inflating;
   }
-  if (curl_easy_getinfo(r->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &size) != CURLE_OK ||
+  if (curl_easy_getinfo(r->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &size) !=
+          CURLE_OK ||
       size < 0)
     return true;
   if ((uint64_t)size > r->max_bytes) {
@@ -92,7 +94,8 @@ static int onprogress (void *data, curl_off_t total, curl_off_t now, curl_off_t 
 }
 
 /* Children that are started meanwhile must not hold the connections open. */
-static curl_socket_t onsocket (void *data, curlsocktype purpose, struct curl_sockaddr *a) {
+static curl_socket_t onsocket (void *data, curlsocktype purpose,
+                               struct curl_sockaddr *a) {
   (void)data, (void)purpose;
 #ifdef SOCK_CLOEXEC
   return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
@@ -131,9 +134,9 @@ static long milliseconds (double seconds) {
 }
 
 /* Any option that libcurl refuses here is one that it has no memory for. */
-#define SET(option, value) \
-  do { \
-    if (curl_easy_setopt(r->easy, option, value) != CURLE_OK) return false; \
+#define SET(option, value)                                                             \
+  do {                                                                                 \
+    if (curl_easy_setopt(r->easy, option, value) != CURLE_OK) return false;            \
   } while (0)
 
 static bool setmethod (pyr_request *r, const pyr_requestoptions *o) {
@@ -160,7 +163,8 @@ static bool settls (pyr_pool *p, pyr_request *r, const pyr_requestoptions *o) {
   SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
   SET(CURLOPT_SSL_VERIFYPEER, 1L);
   SET(CURLOPT_SSL_VERIFYHOST, 2L);
-  /* until ALPN has said whether one connection will do; plain HTTP would wait for answers */
+  /* until ALPN has said whether one connection will do; plain HTTP would wait for
+     answers */
   SET(CURLOPT_PIPEWAIT, 1L);
   if (o->client_cert != NULL) {
     SET(CURLOPT_SSLCERT, o->client_cert);
@@ -185,9 +189,11 @@ static bool setroute (pyr_request *r, const pyr_requestoptions *o) {
 
 static bool setheaders (pyr_request *r, const pyr_requestoptions *o) {
   bool compress = o->compress == PYR_COMPRESS_YES;
-  if (o->compress == PYR_COMPRESS_AUTO) compress = !r->unix_socket && !r->address.loopback;
+  if (o->compress == PYR_COMPRESS_AUTO)
+    compress = !r->unix_socket && !r->address.loopback;
   /* no libcurl option: this file inflates; and servers want the bare word */
-  if (compress && !r->accept_encoding && !append(r, "Accept-Encoding: gzip")) return false;
+  if (compress && !r->accept_encoding && !append(r, "Accept-Encoding: gzip"))
+    return false;
   if (!r->expect && !append(r, "Expect:")) return false;
   SET(CURLOPT_HTTPHEADER, r->headers);
   SET(CURLOPT_USERAGENT, "pscope/" PYR_VERSION);
@@ -224,8 +230,8 @@ static bool setall (pyr_pool *p, pyr_request *r, const pyr_requestoptions *o) {
          settls(p, r, o);
 }
 
-pyr_status pyr_request_prepare (pyr_pool *p, pyr_request *r, const pyr_requestoptions *o,
-                                pyr_error *e) {
+pyr_status pyr_request_prepare (pyr_pool *p, pyr_request *r,
+                                const pyr_requestoptions *o, pyr_error *e) {
   if (pyr_address_parse(&r->address, o->url, e) != PYR_OK) return e->status;
   r->easy = p->spares != 0 ? p->spare[--p->spares] : curl_easy_init();
   r->max_bytes = o->max_bytes;
@@ -254,7 +260,8 @@ static void facts (pyr_request *r) {
   curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &r->status);
   curl_easy_getinfo(r->easy, CURLINFO_HTTP_VERSION, &r->version);
   curl_easy_getinfo(r->easy, CURLINFO_NUM_CONNECTS, &r->connections);
-  if (curl_easy_getinfo(r->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &size) == CURLE_OK &&
+  if (curl_easy_getinfo(r->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &size) ==
+          CURLE_OK &&
       size >= 0)
     r->expected = size;
   if (r->status / 100 == 3 &&

@@ -46,9 +46,9 @@ static void lookup (pyr_pool *p) {
 }
 
 /*
-** A hashed directory is read one certificate at a time, a bundle whole for every new TLS
-** connection (20 ms); and libcurl keeps a bundle that it has read only when no directory is
-** set beside it.
+** A hashed directory is read one certificate at a time, a bundle whole for every new
+** TLS connection (20 ms); and libcurl keeps a bundle that it has read only when no
+** directory is set beside it.
 */
 void pyr_request_trust (pyr_pool *p, pyr_request *r, const char *ca_file) {
   if (ca_file != NULL) {

@@ -1,4 +1,3 @@
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,8 +105,9 @@ static pyr_status weigh (const pyr_union *u, const uint32_t *of, sides *w, pyr_e
   return PYR_OK;
 }
 
+/* On the usual machines a long double holds every difference of two int64 exactly. */
 typedef struct change {
-  double size;
+  long double size;
   uint32_t group;
 } change;
 
@@ -118,17 +118,15 @@ typedef struct ordering {
 static int larger (const void *a, const void *b, void *o) {
   const change *x = a, *y = b;
   const ordering *ord = o;
+  int order;
   if (x->size != y->size) return x->size > y->size ? -1 : 1;
-  return pyr_string_compare(ord->g->names[x->group], ord->g->names[y->group]);
-}
-
-static void setinteger (lua_State *L, const char *key, lua_Integer v) {
-  lua_pushinteger(L, v);
-  lua_setfield(L, -2, key);
+  order = pyr_string_compare(ord->g->names[x->group], ord->g->names[y->group]);
+  return order != 0 ? order : x->group < y->group ? -1 : x->group > y->group;
 }
 
 static int alignment_rows (lua_State *L) {
   static const char *const orders[] = {"self", "total", NULL};
+  static const char *const known[] = {"by", "group", "factors", NULL};
   pyr_union *u = checkunion(L, 1);
   lua_Integer n = luaL_optinteger(L, 2, 20), shown;
   pyr_granularity by = pyr_lua_checkgroup(L, 3, "group");
@@ -142,6 +140,7 @@ static int alignment_rows (lua_State *L) {
   uint32_t i, count = 0;
   int64_t rest[2] = {0, 0};
   luaL_argcheck(L, n >= 0 && n <= INT32_MAX, 2, "out of range");
+  pyr_lua_options(L, 3, known);
   if (lua_istable(L, 3)) {
     lua_getfield(L, 3, "by");
     if (!lua_isnil(L, -1)) by_total = luaL_checkoption(L, -1, NULL, orders) == 1;
@@ -161,7 +160,8 @@ static int alignment_rows (lua_State *L) {
   for (i = 0; i < groups->g.count; i++) {
     const int64_t *v = by_total ? w[i].total : w[i].self;
     if (!w[i].seen) continue;
-    order[count].size = fabs((double)v[1] * factors[1] - (double)v[0] * factors[0]);
+    order[count].size = (long double)v[1] * factors[1] - (long double)v[0] * factors[0];
+    if (order[count].size < 0) order[count].size = -order[count].size;
     order[count++].group = i;
   }
   ord.g = &groups->g;
@@ -177,16 +177,16 @@ static int alignment_rows (lua_State *L) {
     }
     lua_createtable(L, 0, 8);
     pyr_lua_setplace(L, groups, order[i].group);
-    setinteger(L, "before", s->self[0]);
-    setinteger(L, "after", s->self[1]);
-    setinteger(L, "before_total", s->total[0]);
-    setinteger(L, "after_total", s->total[1]);
+    pyr_lua_setinteger(L, "before", s->self[0]);
+    pyr_lua_setinteger(L, "after", s->self[1]);
+    pyr_lua_setinteger(L, "before_total", s->total[0]);
+    pyr_lua_setinteger(L, "after_total", s->total[1]);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   lua_createtable(L, 0, 3);
-  setinteger(L, "before", rest[0]);
-  setinteger(L, "after", rest[1]);
-  setinteger(L, "functions", (lua_Integer)count - shown);
+  pyr_lua_setinteger(L, "before", rest[0]);
+  pyr_lua_setinteger(L, "after", rest[1]);
+  pyr_lua_setinteger(L, "functions", (lua_Integer)count - shown);
   return 2;
 }
 

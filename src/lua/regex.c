@@ -1,19 +1,48 @@
 #include "lua/rows.h"
 
-/* Error of a pattern with a caret under the place. */
-int pyr_lua_patternerror (lua_State *L, const pyr_error *e, const char *pattern) {
-  size_t where = e->where, i;
-  luaL_Buffer b;
+#define BEFORE 60 /* characters of a long pattern that are shown around the place */
+
+static size_t forward (const char *s, size_t at, size_t len) {
+  while (at < len && ((unsigned char)s[at] & 0xc0) == 0x80) at++;
+  return at;
+}
+
+/* The pattern with a caret under the place: one line each, whatever is in the pattern. */
+static void addcaret (pyr_buffer *b, const char *pattern, size_t len, size_t where) {
+  size_t from = where > BEFORE ? forward(pattern, where - BEFORE, len) : 0, i, column = 0;
+  size_t to = len - from > 2 * BEFORE ? forward(pattern, from + 2 * BEFORE, len) : len;
+  if (from != 0) pyr_buffer_text(b, "...");
+  for (i = from; i < to;) {
+    unsigned n = pyr_utf8_length(pattern + i, len - i);
+    if (i < where) column++;
+    if (n == 0 || (unsigned char)pattern[i] < 0x20 || pattern[i] == 0x7f) {
+      pyr_buffer_char(b, '?');
+      i++;
+    } else {
+      pyr_buffer_add(b, pattern + i, n);
+      i += n;
+    }
+  }
+  pyr_buffer_text(b, to != len ? "...\n" : "\n");
+  if (from != 0) column += 3;
+  while (column-- != 0) pyr_buffer_char(b, ' ');
+  pyr_buffer_text(b, "^\n");
+}
+
+int pyr_lua_patternerror (lua_State *L, const pyr_error *e, const char *pattern,
+                          size_t len) {
+  pyr_buffer *b;
   if (e->status != PYR_EUSAGE) return pyr_lua_error(L, e);
   lua_pushfstring(L, "bad pattern: %s", e->message);
-  luaL_buffinit(L, &b);
-  luaL_addstring(&b, pattern);
-  luaL_addchar(&b, '\n');
-  for (i = 0; where != PYR_NOWHERE && i < where; i++)
-    if (((unsigned char)pattern[i] & 0xc0) != 0x80) luaL_addchar(&b, ' ');
-  luaL_addstring(&b, "^\nRE2's syntax, as in pprof and Pyroscope");
-  luaL_pushresult(&b);
-  pyr_lua_fail(L, "usage", lua_tostring(L, -2), "bad_pattern", lua_tostring(L, -1));
+  b = pyr_lua_buffer(L);
+  if (e->where <= len) addcaret(b, pattern, len, e->where);
+  pyr_buffer_text(b, "patterns have RE2's syntax, as in pprof and Pyroscope");
+  if (b->status != PYR_OK) return luaL_error(L, "not enough memory");
+  pyr_lua_fail(L, "usage", lua_tostring(L, -2), "bad_pattern", b->data);
+  if (e->where <= len) {
+    lua_pushinteger(L, (lua_Integer)e->where);
+    lua_setfield(L, -2, "where");
+  }
   return 2;
 }
 
@@ -58,14 +87,16 @@ pyr_regex *pyr_lua_newregex (lua_State *L, const char *pattern, size_t len, bool
     pyr_lua_born(L);
     return r;
   }
-  pyr_lua_patternerror(L, &e, pattern);
+  pyr_lua_patternerror(L, &e, pattern, len);
   return NULL;
 }
 
 static int core_regex (lua_State *L) {
   size_t len;
   const char *pattern = luaL_checklstring(L, 1, &len);
+  static const char *const known[] = {"anchored", NULL};
   bool anchored = false;
+  pyr_lua_options(L, 2, known);
   if (lua_istable(L, 2)) {
     lua_getfield(L, 2, "anchored");
     anchored = lua_toboolean(L, -1);

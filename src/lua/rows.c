@@ -73,3 +73,55 @@ void *pyr_lua_scratch (lua_State *L, size_t count, size_t size) {
   memset(p, 0, (count + 1) * size);
   return p;
 }
+
+static int freescratch (lua_State *L) {
+  void **block = lua_touserdata(L, 1);
+  free(*block);
+  *block = NULL;
+  return 0;
+}
+
+void **pyr_lua_owner (lua_State *L) {
+  void **block = lua_newuserdatauv(L, sizeof *block, 0);
+  *block = NULL;
+  if (luaL_newmetatable(L, "pyroscope.block")) {
+    lua_pushcfunction(L, freescratch);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  return block;
+}
+
+void pyr_lua_options (lua_State *L, int arg, const char *const *known) {
+  luaL_Buffer b;
+  size_t i;
+  if (lua_isnoneornil(L, arg)) return;
+  luaL_checktype(L, arg, LUA_TTABLE);
+  for (lua_pushnil(L); lua_next(L, arg) != 0; lua_pop(L, 1)) {
+    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+    for (i = 0; known[i] != NULL && strcmp(known[i], key) != 0; i++) {
+    }
+    if (known[i] != NULL) continue;
+    luaL_buffinit(L, &b);
+    for (i = 0; known[i] != NULL; i++) {
+      if (i != 0) luaL_addstring(&b, ", ");
+      luaL_addstring(&b, known[i]);
+    }
+    luaL_pushresult(&b);
+    luaL_error(L, "unknown option '%s' (known: %s)", key, lua_tostring(L, -1));
+  }
+}
+
+double pyr_lua_share (int64_t part, int64_t whole) {
+  return whole == 0 ? 0 : (double)part / (double)whole;
+}
+
+void pyr_lua_setinteger (lua_State *L, const char *key, lua_Integer v) {
+  lua_pushinteger(L, v);
+  lua_setfield(L, -2, key);
+}
+
+void pyr_lua_setnumber (lua_State *L, const char *key, double v) {
+  lua_pushnumber(L, v);
+  lua_setfield(L, -2, key);
+}

@@ -3,6 +3,7 @@
 
 #include "profile/group.h"
 #include "profile/profile.h"
+#include "profile/regex.h"
 #include "profile/union.h"
 
 #pragma GCC visibility push(hidden)
@@ -12,7 +13,7 @@
 ** failure; none of them changes its input. Meanings of the selections are pprof's.
 */
 
-/* The 'count' largest groups by self or total (ties: the other value, then name bytes) among
+/* The 'count' largest groups by self or total (ties: name bytes, then file and line) among
    those seen; 0: all. '*rows' is malloced, '*count' how many there are, '*all' how many were
    seen. */
 pyr_status pyr_profile_top (const pyr_grouping *g, const pyr_weight *w, bool by_total,
@@ -20,14 +21,16 @@ pyr_status pyr_profile_top (const pyr_grouping *g, const pyr_weight *w, bool by_
 
 /*
 ** Who calls function 'name' (a string id), or whom it calls: values of the edges by the name on
-** the other side, each counted once per stack. values[string_count] is filled; a caller that is
-** the root counts in '*root'.
+** the other side, each counted once per stack; a call of itself is none (pprof's peek).
+** values[string_count] is filled; a caller that is the root counts in '*root', truncated stacks
+** right below the function count in '*cut'.
 */
 pyr_status pyr_profile_edges (const pyr_profile *p, uint32_t name, bool callers,
-                              int64_t *values, int64_t *root, pyr_error *e);
+                              int64_t *values, int64_t *root, int64_t *cut,
+                              pyr_error *e);
 
 /* Source lines of a file (a string id) with self and total, recursion counted once: sorted by
-   line, then name. '*rows' is malloced. Needs PYR_BY_LINE for several lines a function. */
+   line, then name. '*rows' is malloced. PYR_EUNSUPPORTED unless the profile is PYR_BY_LINE. */
 typedef struct pyr_linerow {
   uint32_t line, name;
   int64_t self, total;
@@ -44,7 +47,7 @@ pyr_status pyr_profile_heaviest (const pyr_profile *p, uint32_t **nodes, uint32_
 pyr_status pyr_profile_truncate (pyr_profile *out, const pyr_profile *p, uint32_t n,
                                  pyr_error *e);
 
-/* Coarser frames. */
+/* Coarser frames. PYR_EUNSUPPORTED where lines are wanted of a profile without. */
 pyr_status pyr_profile_regroup (pyr_profile *out, const pyr_profile *p, pyr_granularity by,
                                 pyr_error *e);
 
@@ -57,11 +60,19 @@ typedef enum pyr_selecting {
   PYR_PRUNE_FROM
 } pyr_selecting;
 
-/* 'matches' has a flag for every frame. */
+/* Sets a flag for every frame whose name, file or binary matches; each is tried once. With
+   'simplify' only names are tried, and without arguments, as pprof's prune_from does. */
+pyr_status pyr_profile_match (const pyr_profile *p, const pyr_regex *r, bool simplify,
+                              bool *matches, pyr_error *e);
+
+/* 'matches' has a flag for every frame. Truncated leaves match nothing: they stay with the frame
+   they were cut off from, and go where it goes. As in pprof, only prune_from keeps stacks
+   without frames. */
 pyr_status pyr_profile_select (pyr_profile *out, const pyr_profile *p, pyr_selecting how,
                                const bool *matches, pyr_error *e);
 
-/* Merged from the leaves. */
+/* Merged from the leaves. Truncated stacks, whose leaves are unknown, become one leaf "other".
+   PYR_ELIMIT for stacks so deep that it would take minutes. */
 pyr_status pyr_profile_invert (pyr_profile *out, const pyr_profile *p, pyr_error *e);
 
 /* All values divided: the running sum of selfs in a walk by name is rounded, so the root is the

@@ -135,36 +135,38 @@ pyr_status pyr_profile_subtract (pyr_profile *out, const pyr_profile *a,
 /* ---- selections ---- */
 
 /*
-** state[i] for nodes in level order, parents first. FOCUS, IGNORE: does the node or one above
-** match. SHOW_FROM: likewise, nodes without are taken away. PRUNE_FROM: the lowest match at or
-** above the node (+ 1), which gets what the node had.
+** state[i] for nodes in level order, parents first. PRUNE_FROM: the lowest match at or above the
+** node (+ 1), which gets what the node had. Others: whether the node or one above it matches;
+** SHOW and HIDE: whether anything of the stack so far is shown.
 */
 static void decide (const pyr_profile *p, pyr_selecting how, const bool *matches,
                     uint32_t *state, int64_t *selfs, bool *gone) {
   uint32_t i;
   for (i = 0; i < p->count; i++) {
     const pyr_node *n = p->nodes + i;
-    bool match = i != 0 && matches[n->frame];
+    bool other = pyr_profile_is_other(p, i), match = i != 0 && !other && matches[n->frame];
     uint32_t above = i == 0 ? 0 : state[n->parent];
+    bool under = match || above != 0;
     selfs[i] = n->self;
     gone[i] = false;
-    state[i] = how == PYR_PRUNE_FROM ? (match ? i + 1 : above) : (match || above != 0);
+    state[i] = how == PYR_PRUNE_FROM ? (match ? i + 1 : above) : under;
     switch (how) {
     case PYR_FOCUS:
-      if (!state[i]) selfs[i] = 0;
+      if (!under) selfs[i] = 0;
       break;
     case PYR_IGNORE:
-      if (state[i]) selfs[i] = 0;
+      if (under || i == 0) selfs[i] = 0;
       break;
     case PYR_HIDE:
-      gone[i] = match;
-      break;
     case PYR_SHOW:
-      gone[i] = !match;
+      if (!other) gone[i] = match == (how == PYR_HIDE);
+      state[i] = above != 0 || (i != 0 && !other && !gone[i]) ||
+                 (other && how == PYR_HIDE);
+      if (!state[i]) selfs[i] = 0; /* a stack that keeps no frame goes */
       break;
     case PYR_SHOW_FROM:
-      if (!state[i]) selfs[i] = 0;
-      gone[i] = !state[i];
+      if (!under) selfs[i] = 0;
+      gone[i] = !under;
       break;
     case PYR_PRUNE_FROM:
       if (state[i] != 0 && state[i] != i + 1) {
@@ -173,18 +175,6 @@ static void decide (const pyr_profile *p, pyr_selecting how, const bool *matches
       }
       break;
     }
-  }
-}
-
-/* Hide and show drop the stacks that keep no frame at all. */
-static void dropempty (const pyr_profile *p, const bool *gone, uint32_t *state,
-                       int64_t *selfs) {
-  uint32_t i;
-  state[0] = 0;
-  selfs[0] = 0;
-  for (i = 1; i < p->count; i++) {
-    state[i] = state[p->nodes[i].parent] || !gone[i];
-    if (!state[i]) selfs[i] = 0;
   }
 }
 
@@ -198,7 +188,6 @@ pyr_status pyr_profile_select (pyr_profile *out, const pyr_profile *p, pyr_selec
     status = pyr_nomemory(e);
   else {
     decide(p, how, matches, state, selfs, gone);
-    if (how == PYR_HIDE || how == PYR_SHOW) dropempty(p, gone, state, selfs);
     status = pyr_profile_rebuild(out, p, selfs, gone, e);
   }
   free(state);
@@ -209,9 +198,24 @@ pyr_status pyr_profile_select (pyr_profile *out, const pyr_profile *p, pyr_selec
 
 /* ---- truncate ---- */
 
-static int descending (const void *a, const void *b) {
-  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return x > y ? -1 : x < y;
+/* The n-th largest total without the root's, digit by digit: no sorting, no memory. */
+static int64_t nthtotal (const pyr_profile *p, uint32_t n) {
+  enum { BITS = 11, DIGITS = 1 << BITS };
+  uint64_t prefix = 0, known = 0;
+  uint32_t i, counts[DIGITS];
+  int shift;
+  for (shift = 55; shift >= 0; shift -= BITS) {
+    uint32_t digit = DIGITS - 1;
+    memset(counts, 0, sizeof counts);
+    for (i = 1; i < p->count; i++) {
+      uint64_t total = (uint64_t)p->nodes[i].total;
+      if ((total & known) == prefix) counts[total >> shift & (DIGITS - 1)]++;
+    }
+    while (n > counts[digit]) n -= counts[digit--];
+    prefix |= (uint64_t)digit << shift;
+    known |= (uint64_t)(DIGITS - 1) << shift;
+  }
+  return (int64_t)prefix;
 }
 
 static pyr_status cut (const pyr_profile *p, int64_t least, pyr_stacks *b, uint32_t *map,
@@ -240,23 +244,20 @@ static pyr_status cut (const pyr_profile *p, int64_t least, pyr_stacks *b, uint3
 
 pyr_status pyr_profile_truncate (pyr_profile *out, const pyr_profile *p, uint32_t n,
                                  pyr_error *e) {
-  int64_t *totals = malloc((p->count + 1u) * sizeof *totals), least = 0;
+  bool cuts = n != 0 && p->count - 1 > n;
+  int64_t *selfs = cuts ? NULL : malloc((p->count + 1u) * sizeof *selfs);
   uint32_t *map = malloc((p->frame_count + 1u) * sizeof *map);
   uint32_t *to = malloc((p->count + 1u) * sizeof *to), i;
-  bool cuts = n != 0 && p->count - 1 > n;
   pyr_stacks b;
   pyr_status status = pyr_stacks_init(&b, stored(p), e);
-  if (totals == NULL || map == NULL || to == NULL) status = pyr_nomemory(e);
-  if (status == PYR_OK && cuts) {
-    for (i = 1; i < p->count; i++) totals[i - 1] = p->nodes[i].total;
-    qsort(totals, p->count - 1, sizeof *totals, descending);
-    least = totals[n - 1];
-    status = cut(p, least, &b, map, to, e);
-  } else if (status == PYR_OK) {
-    for (i = 0; i < p->count; i++) totals[i] = p->nodes[i].self;
-    status = fill(p, totals, NULL, &b, e);
+  if ((!cuts && selfs == NULL) || map == NULL || to == NULL) status = pyr_nomemory(e);
+  if (status == PYR_OK && cuts)
+    status = cut(p, nthtotal(p, n), &b, map, to, e);
+  else if (status == PYR_OK) {
+    for (i = 0; i < p->count; i++) selfs[i] = p->nodes[i].self;
+    status = fill(p, selfs, NULL, &b, e);
   }
-  free(totals);
+  free(selfs);
   free(map);
   free(to);
   status = finish(out, p, &b, status, e);
@@ -266,23 +267,36 @@ pyr_status pyr_profile_truncate (pyr_profile *out, const pyr_profile *p, uint32_
 
 /* ---- other shapes ---- */
 
+#define INVERT_STEPS (UINT64_C(1) << 28) /* some ten seconds */
+
+static pyr_status invertstacks (const pyr_profile *p, const uint32_t *map, pyr_stacks *b,
+                                pyr_error *e) {
+  uint64_t steps = 0;
+  uint32_t i, k;
+  for (i = 0; i < p->count; i++) {
+    uint32_t at = 0, last = pyr_profile_is_other(p, i) ? p->nodes[i].parent : 0;
+    if (p->nodes[i].self == 0) continue;
+    steps += p->nodes[i].level;
+    if (steps > INVERT_STEPS)
+      return pyr_fail(e, PYR_ELIMIT, "the stacks are too deep to be merged from the leaves",
+                      PYR_NOWHERE);
+    for (k = i; k != last; k = p->nodes[k].parent)
+      if (pyr_stacks_child(b, at, map[p->nodes[k].frame], &at, e) != PYR_OK)
+        return e->status;
+    if (pyr_stacks_add(b, at, p->nodes[i].self, e) != PYR_OK) return e->status;
+  }
+  return PYR_OK;
+}
+
 pyr_status pyr_profile_invert (pyr_profile *out, const pyr_profile *p, pyr_error *e) {
-  uint32_t *map = malloc((p->frame_count + 1u) * sizeof *map), i, k;
+  uint32_t *map = malloc((p->frame_count + 1u) * sizeof *map);
   pyr_stacks b;
   pyr_status status = pyr_stacks_init(&b, stored(p), e);
   if (map == NULL) status = pyr_nomemory(e);
   if (status == PYR_OK) status = copyframes(p, &b, map, e);
-  for (i = 0; status == PYR_OK && i < p->count; i++) {
-    uint32_t at = 0;
-    if (p->nodes[i].self == 0) continue;
-    for (k = i; status == PYR_OK && k != 0; k = p->nodes[k].parent)
-      status = pyr_stacks_child(&b, at, map[p->nodes[k].frame], &at, e);
-    if (status == PYR_OK) status = pyr_stacks_add(&b, at, p->nodes[i].self, e);
-  }
+  if (status == PYR_OK) status = invertstacks(p, map, &b, e);
   free(map);
-  status = finish(out, p, &b, status, e);
-  /* a truncated leaf is now below the root with its callers under it: no leaf any more */
-  return status;
+  return finish(out, p, &b, status, e);
 }
 
 static pyr_status regroupframes (const pyr_grouping *g, const uint32_t *speaker,
@@ -302,8 +316,9 @@ static pyr_status regroupframes (const pyr_grouping *g, const uint32_t *speaker,
                          p->strings[from->object].length, &object) != PYR_OK)
       return pyr_nomemory(e);
     if (g->by == PYR_BY_PACKAGE) file = 0;
-    if (pyr_stacks_frame(b, name, file, object, from->line, from->start_line, map + f, e) !=
-        PYR_OK)
+    if (pyr_stacks_frame(b, name, file, object, from->line,
+                         g->by == PYR_BY_FUNCTION ? from->start_line : 0, map + f,
+                         e) != PYR_OK)
       return e->status;
     if (g->by == PYR_BY_FUNCTION) b->frames[map[f]].line = from->line;
   }
@@ -316,7 +331,11 @@ pyr_status pyr_profile_regroup (pyr_profile *out, const pyr_profile *p, pyr_gran
   pyr_stacks b;
   uint32_t *speaker = NULL, *map = malloc((p->frame_count + 1u) * sizeof *map);
   uint32_t *to = malloc((p->count + 1u) * sizeof *to), i;
-  pyr_status status = pyr_grouping_init(&g, p, by, e);
+  pyr_status status;
+  if (by == PYR_BY_LINE && p->granularity != PYR_BY_LINE)
+    status = pyr_fail(e, PYR_EUNSUPPORTED, "the profile has no lines", PYR_NOWHERE);
+  else
+    status = pyr_grouping_init(&g, p, by, e);
   if (status != PYR_OK) {
     free(map);
     free(to);

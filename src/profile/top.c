@@ -16,9 +16,6 @@ static int compare (const ranking *r, uint32_t a, uint32_t b) {
   int64_t first = r->by_total ? x->total : x->self, second = r->by_total ? y->total : y->self;
   int order;
   if (first != second) return first > second ? -1 : 1;
-  first = r->by_total ? x->self : x->total;
-  second = r->by_total ? y->self : y->total;
-  if (first != second) return first > second ? -1 : 1;
   order = pyr_string_compare(r->g->names[a], r->g->names[b]);
   if (order == 0 && r->g->by == PYR_BY_LINE) {
     const pyr_profile *p = r->g->p;
@@ -65,53 +62,61 @@ pyr_status pyr_profile_top (const pyr_grouping *g, const pyr_weight *w, bool by_
 }
 
 /*
-** Walks depth first and keeps which names are open. An edge is (name above, name below); the
-** one side is fixed, so a counter for each name on the other side tells whether the edge is
-** already on the stack.
+** One walk; 'path' has the open nodes by level. An edge is (name above, name below) and one side
+** is fixed, so a counter for each name on the other side tells whether the edge is already on
+** the stack.
 */
-pyr_status pyr_profile_edges (const pyr_profile *p, uint32_t name, bool callers,
-                              int64_t *values, int64_t *root, pyr_error *e) {
-  uint32_t *path = malloc((p->levels + 1u) * sizeof *path);
-  uint32_t *open = calloc(p->string_count + 1u, sizeof *open);
-  uint32_t i, depth = 0, rootopen = 0;
-  *root = 0;
-  if (path == NULL || open == NULL) {
-    free(path);
-    free(open);
-    return pyr_nomemory(e);
-  }
+typedef struct edgewalk {
+  const pyr_profile *p;
+  uint32_t name;
+  bool callers;
+  uint32_t *open; /* by name */
+} edgewalk;
+
+/* The name whose edge to the function ends with this node, or UINT32_MAX. */
+static uint32_t faredge (const edgewalk *w, uint32_t i) {
+  const pyr_node *n = w->p->nodes + i;
+  uint32_t below = w->p->frames[n->frame].name;
+  uint32_t above = w->p->frames[w->p->nodes[n->parent].frame].name;
+  if (n->parent == 0 || above == below || pyr_profile_is_other(w->p, i)) return UINT32_MAX;
+  if (w->callers) return below == w->name ? above : UINT32_MAX;
+  return above == w->name ? below : UINT32_MAX;
+}
+
+static void walkedges (const edgewalk *w, uint32_t *path, int64_t *values, int64_t *root,
+                       int64_t *cut) {
+  const pyr_profile *p = w->p;
+  uint32_t i, depth = 0, far;
   for (i = pyr_profile_next(p, 0); i != UINT32_MAX; i = pyr_profile_next(p, i)) {
     const pyr_node *n = p->nodes + i;
-    uint32_t below, above;
     for (; depth >= n->level; depth--) { /* close what is not above this node */
-      const pyr_node *c;
-      if (depth == 0) break;
-      c = p->nodes + path[depth];
-      below = p->frames[c->frame].name;
-      above = p->frames[p->nodes[c->parent].frame].name;
-      if (callers && below == name) {
-        if (c->parent == 0)
-          rootopen--;
-        else
-          open[above]--;
-      } else if (!callers && above == name && c->parent != 0)
-        open[below]--;
+      far = faredge(w, path[depth]);
+      if (far != UINT32_MAX) w->open[far]--;
     }
     depth = n->level;
     path[depth] = i;
-    below = p->frames[n->frame].name;
-    above = p->frames[p->nodes[n->parent].frame].name;
-    if (callers && below == name) {
-      if (n->parent == 0) {
-        if (rootopen++ == 0) *root += n->total;
-      } else if (open[above]++ == 0)
-        values[above] += n->total;
-    } else if (!callers && above == name && n->parent != 0 && open[below]++ == 0)
-      values[below] += n->total;
+    far = faredge(w, i);
+    if (far != UINT32_MAX) {
+      if (w->open[far]++ == 0) values[far] += n->total;
+    } else if (pyr_profile_is_other(p, i)) {
+      if (n->parent != 0 && p->frames[p->nodes[n->parent].frame].name == w->name)
+        *cut += n->total;
+    } else if (n->parent == 0 && p->frames[n->frame].name == w->name)
+      *root += n->total;
   }
+}
+
+pyr_status pyr_profile_edges (const pyr_profile *p, uint32_t name, bool callers,
+                              int64_t *values, int64_t *root, int64_t *cut,
+                              pyr_error *e) {
+  uint32_t *path = malloc((p->levels + 1u) * sizeof *path);
+  uint32_t *open = calloc(p->string_count + 1u, sizeof *open);
+  edgewalk w = {p, name, callers, open};
+  *root = *cut = 0;
+  if (path != NULL && open != NULL) walkedges(&w, path, values, root, cut);
   free(path);
   free(open);
-  return PYR_OK;
+  return path == NULL || open == NULL ? pyr_nomemory(e) : PYR_OK;
 }
 
 static int compareline (const void *a, const void *b, void *p) {
@@ -128,7 +133,12 @@ pyr_status pyr_profile_lines (const pyr_profile *p, uint32_t file, uint32_t only
   pyr_linerow *out = NULL;
   int64_t other;
   uint32_t n = 0, f;
-  pyr_status status = pyr_grouping_init(&g, p, PYR_BY_LINE, e);
+  pyr_status status;
+  *rows = NULL;
+  *count = 0;
+  if (p->granularity != PYR_BY_LINE)
+    return pyr_fail(e, PYR_EUNSUPPORTED, "the profile has no lines", PYR_NOWHERE);
+  status = pyr_grouping_init(&g, p, PYR_BY_LINE, e);
   if (status != PYR_OK) return status;
   w = calloc(g.count + 1u, sizeof *w);
   out = malloc((p->frame_count + 1u) * sizeof *out);

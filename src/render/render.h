@@ -51,6 +51,10 @@ pyr_status pyr_render_diff (pyr_buffer *out, const pyr_union *u, pyr_error *e);
 /* google.v1.Profile, gzipped unless 'raw'. */
 pyr_renderer pyr_render_pprof;
 
+/* A value for people: "12.3 s" of nanoseconds, "4.5 MiB" of bytes, "1,234 goroutines". 'unit'
+   may be NULL. */
+void pyr_render_quantity (pyr_buffer *out, int64_t v, const char *unit);
+
 /* The status of a buffer as that of a writer. */
 static inline pyr_status pyr_rendered (const pyr_buffer *out, pyr_error *e) {
   if (out->status == PYR_OK) return PYR_OK;

@@ -42,6 +42,15 @@ static void share (pyr_buffer *out, int64_t part, int64_t whole) {
   pyr_buffer_char(out, '%');
 }
 
+/* Units come from files, so they are escaped as names are. */
+static void quantity (pyr_buffer *out, int64_t v, const char *unit) {
+  pyr_buffer text = {NULL, 0, 0, 0, PYR_OK};
+  pyr_render_quantity(&text, v, unit);
+  if (text.data != NULL) pyr_buffer_xml(out, text.data, text.len);
+  if (text.status != PYR_OK) out->status = text.status;
+  pyr_buffer_free(&text);
+}
+
 /* As much of the end of a name as fits; nothing below three letters. */
 static void label (picture *g, pyr_string name, double x, double y, double width) {
   uint32_t fits = (uint32_t)(width / 6.6), from = 0;
@@ -71,13 +80,11 @@ static void box (picture *g, uint32_t i, double x, double width, const char *uni
   pyr_buffer_xml(out, name.bytes, name.length);
   if (other) pyr_buffer_text(out, " (cut off by the server; ask with more nodes)");
   pyr_buffer_text(out, "\ntotal ");
-  pyr_buffer_int(out, n->total);
-  pyr_buffer_char(out, ' ');
-  pyr_buffer_text(out, unit);
+  quantity(out, n->total, unit);
   pyr_buffer_text(out, ", ");
   share(out, n->total, g->p->nodes[0].total);
   pyr_buffer_text(out, "\nself ");
-  pyr_buffer_int(out, n->self);
+  quantity(out, n->self, unit);
   pyr_buffer_text(out, ", ");
   share(out, n->self, g->p->nodes[0].total);
   pyr_buffer_text(out, "</title><rect x=\"");
@@ -171,7 +178,7 @@ static void head (picture *g, const pyr_renderoptions *o) {
   pyr_buffer_text(out, "\">\n");
   pyr_buffer_text(out, style);
   pyr_buffer_text(out, "<rect class=\"bg\" width=\"100%\" height=\"100%\"/>\n");
-  line(out, "t", 22, o->title, "Flame graph");
+  line(out, "t", 22, o->title != NULL ? o->title : o->profile_type, "Flame graph");
 }
 
 static void subtitle (picture *g, const pyr_renderoptions *o) {
@@ -181,6 +188,8 @@ static void subtitle (picture *g, const pyr_renderoptions *o) {
     pyr_buffer_text(&text, o->subtitle);
     pyr_buffer_text(&text, " \xc2\xb7 ");
   }
+  pyr_render_quantity(&text, total, o->unit);
+  pyr_buffer_text(&text, " \xc2\xb7 ");
   if (other != 0) {
     share(&text, other, total);
     pyr_buffer_text(&text, " in truncated stacks (\"other\") \xc2\xb7 ");
@@ -216,7 +225,7 @@ pyr_status pyr_render_svg (pyr_buffer *out, const pyr_profile *p, const pyr_rend
     for (i = 0; i < p->count; i++)
       if (drawn[i])
         box(&g, i, MARGIN + left[i] * g.scale, (double)p->nodes[i].total * g.scale,
-            o->unit == NULL ? "" : o->unit);
+            o->unit);
     pyr_buffer_text(out, "</svg>\n");
     status = pyr_rendered(out, e);
   }

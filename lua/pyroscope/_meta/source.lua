@@ -108,12 +108,13 @@
 
 ---@class pyroscope.timeline_row
 ---@field labels table<string,string>
+---@field name? string                with option `functions`: the function
 ---@field points pyroscope.point[]    one for every step of the window, zeros included
 ---@field sum integer                 exact sum of all points' raw values
 ---@field profiles? integer           how many profiles, where known
 ---@class pyroscope.point
 ---@field time_ms integer             start of the step: covers [time_ms, time_ms + step)
----@field value number                per second for flows, per profile for stocks
+---@field value? number               per second for flows, per profile for stocks (nil: none taken)
 ---@field raw? integer                undivided, where the answer is exact
 ---@field profiles? integer
 ---@field annotations? table[]
@@ -195,6 +196,7 @@ local source = {}
 --- Optional.
 ---@return pyroscope.defaults
 function source:defaults() end
+--- `rows.points_from_ms`, `rows.points_to_ms`: what the points of the rows cover.
 ---@return pyroscope.service_row[]? rows  sorted by cores, then name
 ---@return pyroscope.error? err
 function source:services(window) end
@@ -244,9 +246,10 @@ function source:heatmap(query) end
 ---@return pyroscope.top_series_row[]? rows  largest first
 ---@return pyroscope.error? err
 function source:top_series(query) end
+---@param options? table   those of `pyroscope.diff`
 ---@return pyroscope.diff? diff
 ---@return pyroscope.error? err
-function source:diff(before, after) end
+function source:diff(before, after, options) end
 ---@return pyroscope.stats? stats
 ---@return pyroscope.error? err
 function source:stats() end

@@ -26,11 +26,13 @@ function pager.write(text, terminal, paged)
     local program = command()
     local pipe = program and io.popen(program, "w")
     if pipe then
+      require "pyroscope.system".catch_broken_pipes() -- a pager may be left early
       pipe:write(text)
       local ok, _, code = pipe:close()
       if ok or code ~= 127 then return true end
     end
   end
+  require "pyroscope.system".catch_broken_pipes()
   local file, why, code = io.stdout:write(text)
   if file then file, why, code = io.stdout:flush() end
   if file then return true end

@@ -189,7 +189,7 @@ end
 function runs.report(err, options, self)
   local report = require "pyroscope.cli.errors"
   if options.format == "json" or options.format == "jsonl" then
-    require "pyroscope.system".uv()
+    require "pyroscope.system".catch_broken_pipes()
     io.stdout:write(report.json(err))
   else
     local terminal = self and self.terminal
@@ -252,10 +252,17 @@ local function asks_help(rest)
   end
 end
 
-local function perform(command, options)
-  if options.fields and options.fields[1] == "list" and #options.fields == 1 then
-    return runs.new(command, options):write(require "pyroscope.cli.answer".list_fields(command))
+-- `--fields list` asks about the command, not about a source: no argument has to be there.
+local function lists_fields(rest)
+  for i, argument in ipairs(rest) do
+    if argument == "--" then return false end
+    if argument == "--fields=list" or (argument == "--fields" and rest[i + 1] == "list") then
+      return true
+    end
   end
+end
+
+local function perform(command, options)
   local self = runs.new(command, options)
   local code, err = command.run(self, options)
   self.progress:finish()
@@ -291,6 +298,9 @@ local function dispatch(arguments)
   if help then
     local self = runs.new(command, {})
     return self:write(require "pyroscope.cli.help".command(command, help == "full"))
+  end
+  if command.columns and lists_fields(rest) then
+    return runs.new(command, {}):write(require "pyroscope.cli.answer".list_fields(command))
   end
   local options, err = require "pyroscope.cli.options".parse(command, rest)
   if not options then return runs.report(err, report) end

@@ -205,6 +205,27 @@ function methods:header(parts)
   return table.concat(kept, self.dot)
 end
 
+-- Optional columns that no row fills are left out.
+local function needed(list, rows)
+  local kept, moved = {}, {}
+  for c, column in ipairs(list) do
+    local filled = not column.optional
+    for _, row in ipairs(rows) do filled = filled or (row[c] or "") ~= "" end
+    if filled then kept[#kept + 1] = c end
+  end
+  if #kept == #list then return list, rows end
+  local picked = {}
+  for k, c in ipairs(kept) do picked[k] = list[c] end
+  for r, row in ipairs(rows) do
+    moved[r] = { styles = {} }
+    for k, c in ipairs(kept) do
+      moved[r][k] = row[c]
+      moved[r].styles[k] = row.styles and row.styles[c]
+    end
+  end
+  return picked, moved
+end
+
 --- An aligned table. A column is { title, right = bool, min = n, gap = n (blanks before it),
 --- shrink = least width on a narrow terminal, style = function(row) }; a cell is a printable text.
 ---@param list table[]    columns
@@ -213,7 +234,7 @@ end
 ---@return string[] lines
 function methods:table(list, rows, options)
   options = options or {}
-  list, rows = self:needed(list, rows)
+  list, rows = needed(list, rows)
   local widths = {}
   for c, column in ipairs(list) do
     local w = math.max(column.min or 0, options.header ~= false and screen.width(column[1]) or 0)
@@ -259,27 +280,6 @@ function methods:table(list, rows, options)
     end)
   end
   return lines
-end
-
--- Optional columns that no row fills are left out.
-function methods:needed(list, rows)
-  local kept, moved = {}, {}
-  for c, column in ipairs(list) do
-    local filled = not column.optional
-    for _, row in ipairs(rows) do filled = filled or (row[c] or "") ~= "" end
-    if filled then kept[#kept + 1] = c end
-  end
-  if #kept == #list then return list, rows end
-  local columns = {}
-  for k, c in ipairs(kept) do columns[k] = list[c] end
-  for r, row in ipairs(rows) do
-    moved[r] = { styles = {} }
-    for k, c in ipairs(kept) do
-      moved[r][k] = row[c]
-      moved[r].styles[k] = row.styles and row.styles[c]
-    end
-  end
-  return columns, moved
 end
 
 -- On a terminal that is too narrow the columns that may shrink give room, widest first.

@@ -129,9 +129,17 @@ function target.open(run, name)
     name = name and name:match "^([^/]+)/$" or name
     source, err = run:connect(name, connection(run))
   end
-  if not source then return nil, err end
+  if not source then return nil, target.advise(err, name) end
   run.sources[name or ""] = source
   return source
+end
+
+--- A word that names no deployment but a file here: how a path is written.
+function target.advise(err, name)
+  if err.code ~= "unknown_deployment" or not name then return err end
+  if not require "pyroscope.system".stat(name) then return err end
+  local hint = ("a path is written with a slash: ./%s"):format(name)
+  return errors.wrap(err, { hint = err.hint and err.hint .. "\n" .. hint or hint })
 end
 
 --- The profile that standard input holds, as a source.

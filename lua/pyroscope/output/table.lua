@@ -2,6 +2,9 @@
 
 local tables = {}
 
+-- Signs of ours that a screen without UTF-8 has not; names are escaped before they come here.
+local ascii = { ["±"] = "+-", ["µ"] = "u", ["·"] = "|" }
+
 --- The lines of a document on a screen. `document.body(screen)` replaces the table, for
 --- trees and stacks.
 ---@param document pyroscope.document
@@ -40,7 +43,10 @@ function tables.write(document, screen)
     lines[#lines + 1] = ""
     for _, line in ipairs(hints) do lines[#lines + 1] = screen:style("dim", line) end
   end
-  for i, line in ipairs(lines) do lines[i] = line:gsub("%s+$", "") end
+  for i, line in ipairs(lines) do
+    if not screen.utf8 then line = line:gsub("[\194][\176-\183]", ascii) end
+    lines[i] = line:gsub("%s+$", "")
+  end
   return table.concat(lines, "\n") .. "\n"
 end
 

@@ -187,7 +187,8 @@ local function noise_line(diff, show, options, rest)
   local largest = math.max(diff.before, diff.after)
   local parts = {}
   if diff.noise > 0 and rest then
-    parts[1] = ("changes below %s are in the rest"):format("±" .. show(diff.noise * largest, { free = true }))
+    parts[1] = ("changes below ±%s are in the rest"):format(show(diff.noise * largest,
+      { free = true }))
   end
   local a, b = diff.sides[1].other_share, diff.sides[2].other_share
   if a > 0 or b > 0 then

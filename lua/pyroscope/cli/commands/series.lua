@@ -105,15 +105,18 @@ end
 local function squeeze(points, cells)
   if #points <= cells then
     local values = {}
-    for i, point in ipairs(points) do values[i] = point.value end
+    for i, point in ipairs(points) do values[i] = point.value or 0 end
     return values
   end
   local values = {}
   for c = 1, cells do
     local from, to = (c - 1) * #points // cells + 1, c * #points // cells
     local sum = 0
-    for i = from, to do sum = sum + points[i].value end
-    values[c] = sum / (to - from + 1)
+    local known = 0
+    for i = from, to do
+      if points[i].value then sum, known = sum + points[i].value, known + 1 end
+    end
+    values[c] = known > 0 and sum / known or 0
   end
   return values
 end
@@ -121,16 +124,23 @@ end
 local function prepare(rows, cpu)
   local most = 0
   for _, row in ipairs(rows) do
-    local sum, low, high = 0, math.huge, 0
+    -- a step without a profile says nothing about a stock: it has no value
+    local sum, low, high, known = 0, math.huge, 0, 0
     for _, point in ipairs(row.points) do
-      sum, low, high = sum + point.value, math.min(low, point.value), math.max(high, point.value)
+      local value = point.value
+      if value then
+        sum, low, high = sum + value, math.min(low, value), math.max(high, value)
+        known = known + 1
+      end
     end
-    row.value = #row.points > 0 and sum / #row.points or 0
-    row.low, row.high = #row.points > 0 and low or 0, high
+    row.value = known > 0 and sum / known or 0
+    row.low, row.high = known > 0 and low or 0, high
     row.cores = cpu and row.value * cpu or nil
     row.pairs = {}
-    for i, point in ipairs(row.points) do
-      row.pairs[i] = { point.time_ms, point.value + 0.0 }
+    for _, point in ipairs(row.points) do
+      if point.value then
+        row.pairs[#row.pairs + 1] = { point.time_ms, point.value + 0.0 }
+      end
     end
     most = math.max(most, high)
   end

@@ -36,6 +36,9 @@ local function bar_unit(rows, cells)
   return 1 / cells
 end
 
+local titles = { ["function"] = "FUNCTION", line = "FUNCTION", file = "FILE",
+  package = "PACKAGE" }
+
 -- Column titles stand a little left of the middle of their two numbers.
 local function pair_title(title, width)
   local left = math.max(0, (width - #title - 1) // 2)
@@ -51,7 +54,7 @@ local function bar_cells(screen, rows)
   return math.max(8, math.min(30, screen.width - (needed - 30)))
 end
 
-local function view(self, rows)
+local function view(self, rows, group)
   local values = { self = 0, total = 0 }
   for _, row in ipairs(rows) do
     values.self = math.max(values.self, #self:cell(row.self))
@@ -77,10 +80,12 @@ local function view(self, rows)
         if cells == 0 then return "" end
         return require "pyroscope.cli.screen".pad(screen:bar(row.bar, unit), cells)
       end, style = function() return "bar" end },
-    { "FUNCTION", gap = 3, shrink = 24, min = 31, screen_only = true,
+    { titles[group or "function"], gap = 3, shrink = 24, min = 31, screen_only = true,
       cell = function(row, screen) return screen:name(row.name) end },
     { "WHERE", gap = 3, optional = true, shrink = 12, screen_only = true,
-      cell = function(row, screen) return screen:name(place(row)) end },
+      cell = function(row, screen)
+        return place(row) ~= row.name and screen:name(place(row)) or ""
+      end },
   }
 end
 
@@ -121,7 +126,7 @@ local function with_rows(self, all, coverage, n, options)
   document.title[2] = self:total_text() .. " · " .. ("%s of %s %s, %s of self"):format(
     units.count(#rows), units.count(coverage.functions), what, units.percent(shown))
   document.title[3] = self:filter_text()
-  document.view = options.format == "md" and markdown_view(self) or view(self, rows)
+  document.view = options.format == "md" and markdown_view(self) or view(self, rows, options.group)
   document.notes = function()
     local screen = require "pyroscope.cli.screen"
     local function line(value, share, text)

@@ -10,8 +10,6 @@ local types = require "pyroscope.types"
 
 local store = {}
 
-local BATCH = 32 << 20
-
 local function set_of(list)
   if not list then return nil end
   local set = {}
@@ -47,6 +45,8 @@ local function gather(self, hits, options)
   local collecting = { granularity = options.granularity, named_only = options.named_only,
     call_site = options.call_site, max_depth = options.max_depth }
   local parts, trees, batch = {}, {}, { hits = {}, bytes = 0 }
+  -- Files of a batch stay parsed until it is merged, so it has half of what may be kept.
+  local most = self.files.limit // 2
   local failed
   for _, hit in ipairs(hits) do
     local handle, err = self.files:get(hit.entry)
@@ -70,7 +70,7 @@ local function gather(self, hits, options)
         traces = options.traces }
       batch.hits[#batch.hits + 1] = hit
       batch.bytes = batch.bytes + handle.bytes
-      if batch.bytes > BATCH then
+      if batch.bytes > most then
         local ok
         ok, failed = flush(self, batch, parts, collecting)
         if not ok then break end
