@@ -38,6 +38,7 @@ build = {
         "src/decode/speedscope.c",
         "src/decode/tree.c",
         "src/lua/align.c",
+        "src/lua/collect.c",
         "src/lua/core.c",
         "src/lua/derive.c",
         "src/lua/formats.c",

@@ -1,6 +1,8 @@
 /*
-** libFuzzer over pprof files: what is accepted is walked over in every way there is, becomes
-** trees whose totals agree with the samples, and is written and read again as the same tree.
+** libFuzzer over pprof files: what is accepted is walked over in every way there is,
+*becomes
+** trees whose totals agree with the samples, and is written and read again as the same
+*tree.
 */
 #include <stdint.h>
 #include <stdio.h>
@@ -40,7 +42,8 @@ static int64_t sum (const pyr_pprof *h, uint32_t type, uint32_t *locations) {
   for (i = 0; i < h->sample_count; i++) {
     int64_t value = pyr_pprof_sample(h, i, type, locations, &depth);
     require(depth <= h->depth, "depth is bounded");
-    for (k = 0; k < depth; k++) require(locations[k] < h->location_count, "known locations");
+    for (k = 0; k < depth; k++)
+      require(locations[k] < h->location_count, "known locations");
     if (value > 0) total += value;
   }
   return total;
@@ -57,7 +60,8 @@ static void labels (const pyr_pprof *h) {
     }
     require(h->sample_sets == NULL || h->sample_sets[i] < h->set_count, "known sets");
   }
-  require(h->set_count > 0 && h->sets[0] == 0 && h->sets[1] == 0, "set 0 is the empty one");
+  require(h->set_count > 0 && h->sets[0] == 0 && h->sets[1] == 0,
+          "set 0 is the empty one");
   for (i = 0; i < h->set_count; i++)
     for (k = h->sets[i] + 1; k < h->sets[i + 1]; k++)
       require(pyr_string_compare(h->strings[h->labels[k - 1].key],
@@ -89,6 +93,28 @@ static void again (const pyr_profile *p, pyr_granularity by) {
   pyr_profile_free(&q);
 }
 
+/* Rows without a tree: the values of all functions and of empty stacks are the whole.
+ */
+static void rows (const pyr_pprof *h, pyr_pprofselection *s, int64_t total) {
+  pyr_stacks b;
+  pyr_pprofrows r = {NULL, 0};
+  pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
+  int64_t sum = 0;
+  uint32_t f;
+  require(pyr_stacks_init(&b, PYR_BY_FUNCTION, &e) == PYR_OK, "a builder is made");
+  require(pyr_pprof_weigh(h, s, &b, &r, &e) == PYR_OK, "rows are made");
+  require(b.total == total, "rows have the total of the tree");
+  for (f = 0; f < r.cap; f++) {
+    require(r.weights[f].open == 0, "every level was left");
+    require(r.weights[f].self <= r.weights[f].total, "self is part of the total");
+    require(r.weights[f].total <= total, "recursion counts once");
+    sum += r.weights[f].self;
+  }
+  require(sum + b.nodes[0].self == total, "no value is lost");
+  pyr_stacks_free(&b);
+  pyr_pprofrows_free(&r);
+}
+
 static void trees (const pyr_pprof *h, uint32_t type) {
   static const pyr_string site[] = {{"main", 4}};
   uint32_t *locations = malloc((h->depth + 1u) * sizeof *locations);
@@ -108,7 +134,9 @@ static void trees (const pyr_pprof *h, uint32_t type) {
     }
     if (!collect(h, &s, by, &p)) continue;
     if (way < 2)
-      require(p.nodes[0].total == sum(h, type, locations), "the tree holds every sample");
+      require(p.nodes[0].total == sum(h, type, locations),
+              "the tree holds every sample");
+    if (by == PYR_BY_FUNCTION) rows(h, &s, p.nodes[0].total);
     if (way < 6) again(&p, by);
     pyr_profile_free(&p);
   }
@@ -133,7 +161,8 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size) {
   }
   free(bytes); /* the handle keeps nothing of it */
   labels(&h);
-  for (type = 0; type < h.type_count && type < 2; type++) trees(&h, type);
+  for (type = 0; type < h.type_count && type < 2; type++)
+    trees(&h, type);
   pyr_pprof_free(&h);
   return 0;
 }

@@ -360,12 +360,28 @@ static bool checklocation (parser *p, const uint8_t *at, uint64_t id, sample *c)
   return bad(p, at, "a sample names a location that is not there");
 }
 
+/* Most numbers of a sample have one or two bytes. */
+static inline bool quickvarint (pyr_slice *s, uint64_t *v) {
+  if (s->end - s->p >= 2) {
+    if (s->p[0] < 0x80) {
+      *v = *s->p++;
+      return true;
+    }
+    if (s->p[1] < 0x80) {
+      *v = (uint64_t)(s->p[0] & 0x7f) | (uint64_t)s->p[1] << 7;
+      s->p += 2;
+      return true;
+    }
+  }
+  return pyr_slice_varint(s, v);
+}
+
 static bool checkpacked (parser *p, const field *f, sample *c) {
   pyr_slice s = f->sub;
   uint64_t v;
   while (s.p < s.end) {
     const uint8_t *at = s.p;
-    if (!pyr_slice_varint(&s, &v)) return bad(p, s.p, "a number runs past its end");
+    if (!quickvarint(&s, &v)) return bad(p, s.p, "a number runs past its end");
     if (f->number == 2) {
       c->values++;
       if ((int64_t)v < 0) p->h->negative = true;
@@ -418,22 +434,6 @@ pyr_slice pyr_pprof_message (const pyr_pprof *h, uint32_t i) {
   s.end = (const uint8_t *)h->bytes + h->length;
   pyr_slice_bytes(&s, &message);
   return message;
-}
-
-/* Most numbers of a sample have one or two bytes. */
-static inline bool quickvarint (pyr_slice *s, uint64_t *v) {
-  if (s->end - s->p >= 2) {
-    if (s->p[0] < 0x80) {
-      *v = *s->p++;
-      return true;
-    }
-    if (s->p[1] < 0x80) {
-      *v = (uint64_t)(s->p[0] & 0x7f) | (uint64_t)s->p[1] << 7;
-      s->p += 2;
-      return true;
-    }
-  }
-  return pyr_slice_varint(s, v);
 }
 
 int64_t pyr_pprof_sample (const pyr_pprof *h, uint32_t i, uint32_t type,

@@ -16,30 +16,35 @@
 *added once
 ** to the line, unless the same line stands further up (recursion), and to the level
 *above.
-** 'places' gives lines of equal function and number one index, that of the first of
+** 'place' gives lines of equal function and number one index, that of the first of
 *them.
 */
 typedef struct level {
   int64_t value;
-  uint32_t node, place;
-  bool outermost;
+  uint32_t node; /* or frame, without a tree */
+  uint32_t place;
+  bool outermost, first; /* of its line, of its frame */
 } level;
 
-typedef struct weight {
+/* What a walk knows of a line of the file; a place weighs what its first line has here.
+ */
+typedef struct linestate {
   int64_t self, total;
-  uint32_t open; /* levels that stand on this line */
-} weight;
+  uint32_t frame, place;
+  uint32_t open; /* levels that stand on this place */
+} linestate;
+
+#define UNKNOWN (UINT32_MAX - 1) /* frame of a line that no sample has led to yet */
 
 typedef struct walker {
   const pyr_pprof *h;
   pyr_pprofselection *s;
   pyr_stacks *b;
+  pyr_pprofrows *rows; /* NULL: a tree */
   pyr_error *e;
-  uint32_t *names;           /* [string_count] id in the builder + 1, 0: not yet */
-  uint32_t *frames, *places; /* [line_count] */
-  bool *known;               /* [location_count] */
+  uint32_t *names;  /* [string_count] id in the builder + 1, 0: not yet */
+  linestate *lines; /* [line_count] */
   uint32_t *place_slots, place_mask;
-  weight *weights; /* [line_count], by place */
   uint32_t *locations,
       *before; /* [depth] of this sample and the one before, leaf first */
   uint32_t before_first, before_depth;
@@ -85,31 +90,45 @@ static pyr_status learnline (walker *w, const pyr_pproflocation *l, uint32_t lin
     if (name(w, f->name, &function) != PYR_OK || name(w, f->file, &file) != PYR_OK)
       return w->e->status;
     return pyr_stacks_frame(w->b, function, file, object, at->line, f->start_line,
-                            w->frames + line, w->e);
+                            &w->lines[line].frame, w->e);
   }
   if (!w->s->named_only) {
     char text[ADDRESS_MAX];
     pyr_string s = addressname(l->address, text);
     if (pyr_names_intern(&w->b->names, s.bytes, s.length, &function) != PYR_OK)
       return pyr_nomemory(w->e);
-    return pyr_stacks_frame(w->b, function, 0, object, 0, 0, w->frames + line, w->e);
+    return pyr_stacks_frame(w->b, function, 0, object, 0, 0, &w->lines[line].frame,
+                            w->e);
   }
-  w->frames[line] = UINT32_MAX;
+  w->lines[line].frame = UINT32_MAX;
   return PYR_OK;
 }
 
 /* The first line of the same frame and number. */
 static uint32_t place (walker *w, uint32_t line) {
-  uint64_t key = (uint64_t)w->frames[line] << 32 | w->h->lines[line].line;
+  uint64_t key = (uint64_t)w->lines[line].frame << 32 | w->h->lines[line].line;
   uint32_t at = (uint32_t)pyr_hash((const char *)&key, sizeof key) & w->place_mask;
   for (; w->place_slots[at] != 0; at = (at + 1) & w->place_mask) {
     uint32_t other = w->place_slots[at] - 1;
-    if (w->frames[other] == w->frames[line] &&
+    if (w->lines[other].frame == w->lines[line].frame &&
         w->h->lines[other].line == w->h->lines[line].line)
       return other;
   }
   w->place_slots[at] = line + 1;
   return line;
+}
+
+/* Every frame of the builder has a weight. */
+static pyr_status growrows (walker *w) {
+  pyr_weight *weights;
+  uint32_t cap = w->b->frame_cap;
+  if (w->rows == NULL || w->rows->cap >= cap) return PYR_OK;
+  weights = realloc(w->rows->weights, cap * sizeof *weights);
+  if (weights == NULL) return pyr_nomemory(w->e);
+  memset(weights + w->rows->cap, 0, (cap - w->rows->cap) * sizeof *weights);
+  w->rows->weights = weights;
+  w->rows->cap = cap;
+  return PYR_OK;
 }
 
 /* Finds the frames of a location. */
@@ -121,10 +140,9 @@ static pyr_status learn (walker *w, uint32_t location) {
     return w->e->status;
   for (line = l->first_line; line < l[1].first_line; line++) {
     if (learnline(w, l, line, object) != PYR_OK) return w->e->status;
-    w->places[line] = place(w, line);
+    w->lines[line].place = place(w, line);
   }
-  w->known[location] = true;
-  return PYR_OK;
+  return growrows(w);
 }
 
 /* ---- which samples ---- */
@@ -186,9 +204,14 @@ static bool atcallsite (const walker *w, const uint32_t *locations, uint32_t dep
 static void leave (walker *w, uint32_t count) {
   while (w->level_count > count) {
     const level *l = w->levels + --w->level_count;
-    weight *at = w->weights + l->place;
+    linestate *at = w->lines + l->place;
     if (l->outermost) at->total += l->value;
     at->open--;
+    if (w->rows != NULL) {
+      pyr_weight *frame = w->rows->weights + l->node;
+      if (l->first) frame->total += l->value;
+      frame->open--;
+    }
     if (w->level_count != 0) w->levels[w->level_count - 1].value += l->value;
   }
 }
@@ -206,19 +229,26 @@ static pyr_status growlevels (walker *w) {
 static pyr_status enter (walker *w, uint32_t location) {
   const pyr_pproflocation *l = w->h->locations + location;
   uint32_t line;
-  if (!w->known[location] && learn(w, location) != PYR_OK) return w->e->status;
+  if (w->lines[l->first_line].frame == UNKNOWN && learn(w, location) != PYR_OK)
+    return w->e->status;
   for (line = l[1].first_line; line-- > l->first_line;) {
     uint32_t node = w->level_count == 0 ? 0 : w->levels[w->level_count - 1].node;
     level *next;
-    if (w->frames[line] == UINT32_MAX) continue;
-    if (pyr_stacks_child(w->b, node, w->frames[line], &node, w->e) != PYR_OK)
+    if (w->lines[line].frame == UINT32_MAX) continue;
+    if (w->rows != NULL)
+      node = w->lines[line].frame;
+    else if (pyr_stacks_child(w->b, node, w->lines[line].frame, &node, w->e) != PYR_OK)
       return w->e->status;
     if (w->level_count == w->level_cap && growlevels(w) != PYR_OK) return w->e->status;
     next = w->levels + w->level_count++;
     next->value = 0;
     next->node = node;
-    next->place = w->places[line];
-    next->outermost = w->weights[next->place].open++ == 0;
+    next->place = w->lines[line].place;
+    next->outermost = w->lines[next->place].open++ == 0;
+    if (w->rows != NULL) {
+      next->first = w->rows->weights[node].open++ == 0;
+      w->rows->weights[node].seen = 1;
+    }
   }
   return PYR_OK;
 }
@@ -251,9 +281,15 @@ static pyr_status add (walker *w, int64_t value) {
   }
   leaf = w->levels + w->level_count - 1;
   w->s->count++;
-  if (pyr_stacks_add(w->b, leaf->node, value, w->e) != PYR_OK) return w->e->status;
+  if (w->rows == NULL) {
+    if (pyr_stacks_add(w->b, leaf->node, value, w->e) != PYR_OK) return w->e->status;
+  } else {
+    if (pyr_stacks_add(w->b, 0, value, w->e) != PYR_OK) return w->e->status;
+    w->b->nodes[0].self -= value; /* counted in the sum, but no empty stack */
+    w->rows->weights[leaf->node].self += value;
+  }
   leaf->value += value;
-  w->weights[leaf->place].self += value;
+  w->lines[leaf->place].self += value;
   return PYR_OK;
 }
 
@@ -278,9 +314,9 @@ static pyr_status walk (walker *w) {
   }
   leave(w, 0);
   for (line = 0; line < w->h->line_count; line++) {
-    const weight *at = w->weights + line;
+    const linestate *at = w->lines + line;
     if (at->total != 0 &&
-        pyr_stacks_weigh(w->b, w->frames[line], w->h->lines[line].line, at->self,
+        pyr_stacks_weigh(w->b, w->lines[line].frame, w->h->lines[line].line, at->self,
                          at->total, w->e) != PYR_OK)
       return w->e->status;
   }
@@ -289,30 +325,32 @@ static pyr_status walk (walker *w) {
 
 static bool prepare (walker *w) {
   const pyr_pprof *h = w->h;
-  uint32_t slots = 16;
+  uint32_t slots = 16, i;
   while (slots < h->line_count * 2)
     slots *= 2;
   w->place_mask = slots - 1;
   w->place_slots = calloc(slots, sizeof *w->place_slots);
   w->names = calloc(h->string_count + 1u, sizeof *w->names);
-  w->frames = malloc((h->line_count + 1u) * sizeof *w->frames);
-  w->places = malloc((h->line_count + 1u) * sizeof *w->places);
-  w->known = calloc(h->location_count + 1u, sizeof *w->known);
-  w->weights = calloc(h->line_count + 1u, sizeof *w->weights);
+  w->lines = calloc(h->line_count + 1u, sizeof *w->lines);
   w->locations = malloc((h->depth + 1u) * sizeof *w->locations);
   w->before = malloc((h->depth + 1u) * sizeof *w->before);
   w->levels_after = calloc(h->depth + 1u, sizeof *w->levels_after);
-  return w->place_slots && w->names && w->frames && w->places && w->known &&
-         w->weights && w->locations && w->before && w->levels_after;
+  if (!w->place_slots || !w->names || !w->lines || !w->locations || !w->before ||
+      !w->levels_after)
+    return false;
+  for (i = 0; i < h->line_count; i++)
+    w->lines[i].frame = UNKNOWN;
+  return true;
 }
 
-pyr_status pyr_pprof_stacks (const pyr_pprof *h, pyr_pprofselection *s, pyr_stacks *b,
-                             pyr_error *e) {
+static pyr_status collect (const pyr_pprof *h, pyr_pprofselection *s, pyr_stacks *b,
+                           pyr_pprofrows *rows, pyr_error *e) {
   walker w;
   memset(&w, 0, sizeof w);
   w.h = h;
   w.s = s;
   w.b = b;
+  w.rows = rows;
   w.e = e;
   e->status = PYR_OK;
   s->count = s->negative = 0;
@@ -323,13 +361,25 @@ pyr_status pyr_pprof_stacks (const pyr_pprof *h, pyr_pprofselection *s, pyr_stac
   if (e->status == PYR_EDECODE) e->format = "pprof";
   free(w.place_slots);
   free(w.names);
-  free(w.frames);
-  free(w.places);
-  free(w.known);
-  free(w.weights);
+  free(w.lines);
   free(w.locations);
   free(w.before);
   free(w.levels_after);
   free(w.levels);
   return e->status;
+}
+
+pyr_status pyr_pprof_stacks (const pyr_pprof *h, pyr_pprofselection *s, pyr_stacks *b,
+                             pyr_error *e) {
+  return collect(h, s, b, NULL, e);
+}
+
+void pyr_pprofrows_free (pyr_pprofrows *r) {
+  free(r->weights);
+  memset(r, 0, sizeof *r);
+}
+
+pyr_status pyr_pprof_weigh (const pyr_pprof *h, pyr_pprofselection *s, pyr_stacks *b,
+                            pyr_pprofrows *r, pyr_error *e) {
+  return collect(h, s, b, r, e);
 }

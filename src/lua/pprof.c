@@ -1,8 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "decode/pprof.h"
-#include "lua/binding.h"
+#include "lua/pprof.h"
 
 static pyr_pprof *checkpprof (lua_State *L, int arg) {
   pyr_pprof *h = luaL_checkudata(L, arg, PYR_PPROF_T);
@@ -102,7 +101,7 @@ static int pprof_sets (lua_State *L) {
 }
 
 /* A profile without types is empty: asking for its first one finds nothing. */
-static uint32_t checktype (lua_State *L, int arg, const pyr_pprof *h) {
+uint32_t pyr_lua_checktype (lua_State *L, int arg, const pyr_pprof *h) {
   lua_Integer type = luaL_checkinteger(L, arg);
   lua_Integer count = h->type_count == 0 ? 1 : (lua_Integer)h->type_count;
   luaL_argcheck(L, type >= 1 && type <= count, arg, "no sample type of that number");
@@ -157,7 +156,7 @@ static bool addtag (lua_State *L, const pyr_pprof *h, const pyr_pproflabel *l, b
 
 static int collecttags (lua_State *L, bool ids) {
   pyr_pprof *h = checkpprof(L, 1);
-  uint32_t type = checktype(L, 2, h), i, depth;
+  uint32_t type = pyr_lua_checktype(L, 2, h), i, depth;
   lua_newtable(L);
   for (i = 0; i < h->sample_count; i++) {
     const uint8_t *at = NULL;
@@ -182,7 +181,7 @@ static int pprof_ids (lua_State *L) {
 
 /* An array of wanted sets at 'arg' (nil: NULL) as flags in a userdata, which is pushed.
  */
-static const bool *checksets (lua_State *L, int arg, const pyr_pprof *h) {
+const bool *pyr_lua_checksets (lua_State *L, int arg, const pyr_pprof *h) {
   bool *flags;
   lua_Integer i, n;
   if (lua_isnoneornil(L, arg)) {
@@ -208,12 +207,12 @@ static const bool *checksets (lua_State *L, int arg, const pyr_pprof *h) {
 
 static int pprof_total (lua_State *L) {
   pyr_pprof *h = checkpprof(L, 1);
-  uint32_t type = checktype(L, 2, h), i, depth;
+  uint32_t type = pyr_lua_checktype(L, 2, h), i, depth;
   lua_Integer count = 0;
   const bool *sets;
   int64_t sum = 0;
   lua_settop(L, 3);
-  sets = checksets(L, 3, h);
+  sets = pyr_lua_checksets(L, 3, h);
   for (i = 0; i < h->sample_count; i++) {
     int64_t value;
     if (sets != NULL && !sets[setof(h, i)]) continue;
@@ -236,7 +235,7 @@ typedef struct total {
  */
 static int pprof_totals (lua_State *L) {
   pyr_pprof *h = checkpprof(L, 1);
-  uint32_t type = checktype(L, 2, h), i, depth;
+  uint32_t type = pyr_lua_checktype(L, 2, h), i, depth;
   total *totals = lua_newuserdatauv(L, (h->set_count + 1) * sizeof *totals, 0);
   memset(totals, 0, (h->set_count + 1) * sizeof *totals);
   for (i = 0; i < h->sample_count; i++) {
@@ -297,7 +296,7 @@ static bool addspan (lua_State *L, const pyr_pprof *h, uint32_t set, uint32_t sp
 
 static int pprof_spans (lua_State *L) {
   pyr_pprof *h = checkpprof(L, 1);
-  uint32_t type = checktype(L, 2, h), i, depth;
+  uint32_t type = pyr_lua_checktype(L, 2, h), i, depth;
   int rows, known;
   lua_settop(L, 2);
   lua_newtable(L);
@@ -379,175 +378,6 @@ pyr_status pyr_lua_pushpprof (lua_State *L, const char *bytes, size_t len,
   return PYR_OK;
 }
 
-/* ---- collect ---- */
-
-#define STACKS_T "pyroscope.stacks"
-#define NAMES_T "pyroscope.names"
-
-static int stacks__gc (lua_State *L) {
-  pyr_stacks_free(luaL_checkudata(L, 1, STACKS_T));
-  return 0;
-}
-
-static int names__gc (lua_State *L) {
-  pyr_names_free(luaL_checkudata(L, 1, NAMES_T));
-  return 0;
-}
-
-static void *newscratch (lua_State *L, const char *name, size_t size,
-                         lua_CFunction gc) {
-  void *scratch = lua_newuserdatauv(L, size, 0);
-  memset(scratch, 0, size);
-  if (luaL_newmetatable(L, name)) {
-    lua_pushcfunction(L, gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
-  return scratch;
-}
-
-/*
-** The keys of the table in field 'key' of the selection at 'arg' as a set, in lower
-*case;
-** pushes one value.
-*/
-static const pyr_names *checkids (lua_State *L, int arg, const char *key) {
-  pyr_names *set;
-  if (lua_getfield(L, arg, key) == LUA_TNIL) return NULL;
-  luaL_checktype(L, -1, LUA_TTABLE);
-  set = newscratch(L, NAMES_T, sizeof *set, names__gc);
-  if (pyr_names_init(set, 1) != PYR_OK) luaL_error(L, "not enough memory");
-  lua_pushnil(L);
-  while (lua_next(L, -3) != 0) {
-    char id[64];
-    size_t len, k;
-    uint32_t index;
-    const char *text;
-    if (lua_type(L, -2) != LUA_TSTRING)
-      luaL_error(L, "the keys of '%s' must be strings", key);
-    text = lua_tolstring(L, -2, &len);
-    if (lua_toboolean(L, -1) && len <= sizeof id) { /* what is longer is no id */
-      for (k = 0; k < len; k++)
-        id[k] =
-            text[k] >= 'A' && text[k] <= 'Z' ? (char)(text[k] + 'a' - 'A') : text[k];
-      if (pyr_names_intern(set, id, (uint32_t)len, &index) != PYR_OK)
-        luaL_error(L, "not enough memory");
-    }
-    lua_pop(L, 1);
-  }
-  lua_remove(L, -2);
-  return set;
-}
-
-/*
-** Field call_site of the options at 'arg' as an array in a userdata, which keeps a
-*table of
-** the strings alive; pushes one value.
-*/
-static const pyr_string *checkcallsite (lua_State *L, int arg, uint32_t *depth) {
-  pyr_string *site;
-  lua_Integer n, i;
-  *depth = 0;
-  if (lua_getfield(L, arg, "call_site") == LUA_TNIL) return NULL;
-  luaL_checktype(L, -1, LUA_TTABLE);
-  n = (lua_Integer)lua_rawlen(L, -1);
-  site = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *site, 1);
-  lua_createtable(L, (int)n, 0);
-  for (i = 1; i <= n; i++) {
-    size_t len;
-    if (lua_rawgeti(L, -3, i) != LUA_TSTRING)
-      luaL_error(L, "option 'call_site' must be an array of function names");
-    site[i - 1].bytes = lua_tolstring(L, -1, &len);
-    site[i - 1].length = (uint32_t)len;
-    lua_rawseti(L, -2, i);
-  }
-  lua_setiuservalue(L, -2, 1);
-  lua_remove(L, -2);
-  *depth = (uint32_t)n;
-  return site;
-}
-
-static pyr_granularity checkgranularity (lua_State *L, int arg) {
-  pyr_granularity by = PYR_BY_FUNCTION;
-  if (lua_getfield(L, arg, "granularity") != LUA_TNIL) {
-    const char *text = luaL_checkstring(L, -1);
-    if (strcmp(text, "line") == 0)
-      by = PYR_BY_LINE;
-    else if (strcmp(text, "function") != 0)
-      luaL_error(L, "granularity must be 'function' or 'line', not '%s'", text);
-  }
-  lua_pop(L, 1);
-  return by;
-}
-
-/* Reads the selection at 'arg', whose fields stay on the stack as long as they are
- * needed. */
-static const pyr_pprof *checkselection (lua_State *L, int arg, pyr_pprofselection *s) {
-  const pyr_pprof *h;
-  luaL_checktype(L, arg, LUA_TTABLE);
-  lua_getfield(L, arg, "type");
-  lua_getfield(L, arg, "sets");
-  s->spans = checkids(L, arg, "spans");
-  s->traces = checkids(L, arg, "traces");
-  lua_rawgeti(L, arg, 1);
-  h = luaL_testudata(L, -1, PYR_PPROF_T);
-  if (h == NULL || h->types == NULL)
-    luaL_error(L, "selection %I has no open pprof", (lua_Integer)lua_tointeger(L, 3));
-  s->type = checktype(L, arg + 1, h);
-  s->sets = checksets(L, arg + 2, h);
-  return h;
-}
-
-static int core_collect (lua_State *L) {
-  pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
-  pyr_pprofselection common;
-  pyr_stacks *b;
-  pyr_luaprofile *result;
-  pyr_granularity by;
-  lua_Integer i, n, count = 0, negative = 0;
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 2);
-  if (lua_isnil(L, 2)) {
-    lua_newtable(L);
-    lua_replace(L, 2);
-  }
-  luaL_checktype(L, 2, LUA_TTABLE);
-  memset(&common, 0, sizeof common);
-  by = checkgranularity(L, 2);
-  lua_getfield(L, 2, "named_only");
-  common.named_only = lua_toboolean(L, -1);
-  if (lua_getfield(L, 2, "max_depth") != LUA_TNIL) {
-    lua_Integer max = luaL_checkinteger(L, -1);
-    luaL_argcheck(L, max >= 1, 2, "option 'max_depth' must be positive");
-    common.max_depth = max > UINT32_MAX ? UINT32_MAX : (uint32_t)max;
-  }
-  lua_settop(L, 3); /* room for the number of the selection */
-  common.call_site = checkcallsite(L, 2, &common.call_site_depth);
-  b = newscratch(L, STACKS_T, sizeof *b, stacks__gc);
-  if (pyr_stacks_init(b, by, &e) != PYR_OK) return pyr_lua_error(L, &e);
-  n = (lua_Integer)lua_rawlen(L, 1);
-  luaL_checkstack(L, 20, NULL);
-  for (i = 1; i <= n; i++) {
-    pyr_pprofselection s = common;
-    int top = lua_gettop(L);
-    const pyr_pprof *h;
-    lua_pushinteger(L, i);
-    lua_replace(L, 3);
-    lua_rawgeti(L, 1, i);
-    h = checkselection(L, top + 1, &s);
-    if (pyr_pprof_stacks(h, &s, b, &e) != PYR_OK) return pyr_lua_error(L, &e);
-    count += s.count;
-    negative += s.negative;
-    lua_settop(L, top);
-  }
-  result = pyr_lua_newprofile(L);
-  if (pyr_stacks_finish(b, &result->p, &e) != PYR_OK) return pyr_lua_error(L, &e);
-  pyr_lua_weigh(L, pyr_profile_bytes(&result->p));
-  lua_pushinteger(L, count);
-  lua_pushinteger(L, negative);
-  return 3;
-}
-
 static const luaL_Reg metamethods[] = {{"__gc", pprof__gc},
                                        {"__close", pprof__gc},
                                        {"__index", pprof__index},
@@ -560,11 +390,11 @@ static const luaL_Reg methods[] = {{"types", pprof_types}, {"sets", pprof_sets},
                                    {"spans", pprof_spans}, {"bytes", pprof_bytes},
                                    {"close", pprof__gc},   {NULL, NULL}};
 
-static const luaL_Reg functions[] = {
-    {"pprof", core_pprof}, {"collect", core_collect}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"pprof", core_pprof}, {NULL, NULL}};
 
 void pyr_lua_open_pprof (lua_State *L) {
   pyr_lua_type(L, PYR_PPROF_T, metamethods, methods);
   lua_pop(L, 1);
   luaL_setfuncs(L, functions, 0);
+  pyr_lua_add_collect(L);
 }

@@ -26,6 +26,10 @@ pyr_status pyr_lua_weighgroups (pyr_luagroups *s, const pyr_profile *p, pyr_gran
 /* Sets name, file, line and start_line of a group in the table on top of the stack. */
 void pyr_lua_setplace (lua_State *L, const pyr_luagroups *s, uint32_t group);
 
+/* Pushes the s->count largest groups as rows (0: all), and the coverage. Returns 2. */
+int pyr_lua_pushtop (lua_State *L, const pyr_luaprofile *p, pyr_luagroups *s,
+                     bool by_total);
+
 pyr_granularity pyr_lua_checkgroup (lua_State *L, int arg, const char *key);
 
 /* Raises for what is no table (or nil) at 'arg', and for keys that are not in 'known', which

@@ -22,29 +22,12 @@ static int nolines (lua_State *L) {
                       "lines need a pprof profile read with granularity = \"line\"");
 }
 
-static int profile_top (lua_State *L) {
-  static const char *const orders[] = {"self", "total", NULL};
-  static const char *const known[] = {"by", "group", NULL};
-  pyr_luaprofile *p = pyr_lua_profile(L, 1);
-  lua_Integer n = luaL_optinteger(L, 2, 20);
-  pyr_granularity by = pyr_lua_checkgroup(L, 3, "group");
-  pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
-  bool by_total = false;
+int pyr_lua_pushtop (lua_State *L, const pyr_luaprofile *p, pyr_luagroups *s,
+                     bool by_total) {
   int64_t shown = 0, total = p->p.nodes[0].total, empty = p->p.nodes[0].self;
-  pyr_luagroups *s;
+  pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
   uint32_t i;
-  luaL_argcheck(L, n >= 0 && n <= INT32_MAX, 2, "out of range");
-  pyr_lua_options(L, 3, known);
-  if (by == PYR_BY_LINE && p->p.granularity != PYR_BY_LINE) return nolines(L);
-  if (lua_istable(L, 3)) {
-    lua_getfield(L, 3, "by");
-    if (!lua_isnil(L, -1)) by_total = luaL_checkoption(L, -1, NULL, orders) == 1;
-    lua_pop(L, 1);
-  }
-  s = pyr_lua_newgroups(L);
-  s->count = (uint32_t)n;
-  if (pyr_lua_weighgroups(s, &p->p, by, &e) != PYR_OK ||
-      pyr_profile_top(&s->g, s->w, by_total, &s->rows, &s->count, &s->all, &e) != PYR_OK)
+  if (pyr_profile_top(&s->g, s->w, by_total, &s->rows, &s->count, &s->all, &e) != PYR_OK)
     return pyr_lua_error(L, &e);
   lua_createtable(L, (int)s->count, 0);
   for (i = 0; i < s->count; i++) {
@@ -59,6 +42,29 @@ static int profile_top (lua_State *L) {
   if (empty != 0) pyr_lua_setnumber(L, "empty", pyr_lua_share(empty, total));
   pyr_lua_setinteger(L, "functions", s->all);
   return 2;
+}
+
+static int profile_top (lua_State *L) {
+  static const char *const orders[] = {"self", "total", NULL};
+  static const char *const known[] = {"by", "group", NULL};
+  pyr_luaprofile *p = pyr_lua_profile(L, 1);
+  lua_Integer n = luaL_optinteger(L, 2, 20);
+  pyr_granularity by = pyr_lua_checkgroup(L, 3, "group");
+  pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
+  bool by_total = false;
+  pyr_luagroups *s;
+  luaL_argcheck(L, n >= 0 && n <= INT32_MAX, 2, "out of range");
+  pyr_lua_options(L, 3, known);
+  if (by == PYR_BY_LINE && p->p.granularity != PYR_BY_LINE) return nolines(L);
+  if (lua_istable(L, 3)) {
+    lua_getfield(L, 3, "by");
+    if (!lua_isnil(L, -1)) by_total = luaL_checkoption(L, -1, NULL, orders) == 1;
+    lua_pop(L, 1);
+  }
+  s = pyr_lua_newgroups(L);
+  s->count = (uint32_t)n;
+  if (pyr_lua_weighgroups(s, &p->p, by, &e) != PYR_OK) return pyr_lua_error(L, &e);
+  return pyr_lua_pushtop(L, p, s, by_total);
 }
 
 static int profile_find (lua_State *L) {

@@ -11,9 +11,9 @@
 #define MOST_GROUPS 1000
 
 typedef struct group {
-  size_t at;          /* where it begins */
-  uint32_t repeats;   /* largest product of counts in it so far */
-  uint32_t outer;     /* that of what encloses it */
+  size_t at;        /* where it begins */
+  uint32_t repeats; /* largest product of counts in what encloses it */
+  bool fold;          /* the flag i outside */
 } group;
 
 typedef struct reader {
@@ -21,7 +21,9 @@ typedef struct reader {
   size_t n, i;   /* its length, where we are */
   pyr_buffer *out;
   pyr_error *e;
+  bool fold;        /* the flag i is set */
   bool atom;        /* what came last can be repeated */
+  size_t atom_end;  /* where it ends in 'out' */
   bool repeated;    /* it was a repetition */
   uint32_t inside;  /* product of counts in the last atom */
   uint32_t repeats; /* largest product in the open group */
@@ -169,11 +171,16 @@ static bool property (reader *r) {
   for (size_t k = 0; k < length; k++)
     if (!isword((unsigned char)r->p[from + k]))
       return refuse(r, start, "unknown Unicode property");
-  /* X: properties that PCRE2 made up; RE2 wants names as Unicode spells them */
-  if (length == 0 || r->p[from] < 'A' || r->p[from] > 'Z' ||
-      (length == 3 && r->p[from] == 'X') || !pyr_regex_property(r->p + from, length))
+  /* X: properties that PCRE2 made up */
+  if (length == 0 || (length == 3 && (r->p[from] | 0x20) == 'x') ||
+      !pyr_regex_property(r->p + from, length))
     return refuse(r, start, "unknown Unicode property");
   pyr_buffer_text(r->out, negative ? "\\P{" : "\\p{");
+  if (r->fold && length == 2 && (r->p[from] | 0x20) == 'l' &&
+      strchr("ultULT", r->p[from + 1]) != NULL) { /* RE2 folds them, PCRE2 does not */
+    pyr_buffer_text(r->out, "L&}");
+    return true;
+  }
   /* without a prefix, scripts mean their extensions too in newer versions of PCRE2 */
   if (length > 3 || (length == 3 && memcmp(r->p + from, "Any", 3) != 0)) {
     char name[64] = "sc:";
@@ -187,31 +194,87 @@ static bool property (reader *r) {
   return true;
 }
 
-/* \d \D \s \S \w \W; RE2's space has no vertical tab. False if it is none of them. */
-static bool perlclass (reader *r, int c, bool bracketed) {
-  switch (c) {
-  case 'd': case 'D': case 'w': case 'W':
-    pyr_buffer_char(r->out, '\\');
-    pyr_buffer_char(r->out, (char)c);
-    break;
-  case 's':
-    pyr_buffer_text(r->out, bracketed ? "\\t\\n\\f\\r\\x20" : "[\\t\\n\\f\\r\\x20]");
-    break;
-  case 'S':
-    pyr_buffer_text(r->out, bracketed ? "\\S\\x0b" : "[^\\t\\n\\f\\r\\x20]");
-    break;
-  default:
-    return false;
+/*
+** Named sets of ASCII characters, as pairs of first and last. They are written out as ranges:
+** PCRE2's own names do not fold, and mixing negative ones with properties in one bracket makes
+** it forget characters.
+*/
+typedef struct set {
+  const char *name;
+  const char *pairs;
+  size_t count;
+} set;
+
+#define SET(name, pairs) {name, pairs, sizeof pairs / 2}
+static const set sets[] = {
+    SET("alnum", "09AZaz"),      SET("alpha", "AZaz"),     SET("ascii", "\0\x7f"),
+    SET("blank", "\t\t  "),      SET("cntrl", "\0\x1f\x7f\x7f"), SET("digit", "09"),
+    SET("graph", "!~"),          SET("lower", "az"),       SET("print", " ~"),
+    SET("punct", "!/:@[`{~"),    SET("space", "\t\r  "),   SET("upper", "AZ"),
+    SET("word", "09AZ__az"),     SET("xdigit", "09AFaf")};
+static const set perlspace = SET("s", "\t\n\f\r  "); /* no vertical tab */
+
+/* The two characters that fold into ASCII, and to what. */
+#define LONG_S 0x17f
+#define KELVIN 0x212a
+
+static void emitrange (reader *r, uint32_t low, uint32_t high) {
+  if (low > high) return;
+  emitcode(r, low);
+  if (low == high) return;
+  pyr_buffer_char(r->out, '-');
+  emitcode(r, high);
+}
+
+static void emitset (reader *r, const set *s, bool negative) {
+  bool in[128] = {false}, folds = false;
+  uint32_t c, start;
+  size_t k;
+  for (k = 0; k < s->count; k++)
+    for (c = (unsigned char)s->pairs[2 * k]; c <= (unsigned char)s->pairs[2 * k + 1]; c++)
+      in[c] = true;
+  for (c = 'a'; r->fold && c <= 'z'; c++) {
+    in[c] = in[c - 32] = in[c] || in[c - 32];
+    folds = folds || in[c];
   }
+  for (c = 0; c < 128; c = start + 1) { /* runs of what is wanted */
+    for (start = c; start < 128 && in[start] != !negative; start++) {
+    }
+    if (start == 128) break;
+    for (c = start; c < 127 && in[c + 1] == !negative; c++) {
+    }
+    emitrange(r, start, c);
+    start = c;
+  }
+  if (!negative && folds) {
+    emitcode(r, LONG_S);
+    emitcode(r, KELVIN);
+  } else if (negative && folds) {
+    emitrange(r, 128, LONG_S - 1);
+    emitrange(r, LONG_S + 1, KELVIN - 1);
+    emitrange(r, KELVIN + 1, 0x10ffff);
+  } else if (negative)
+    emitrange(r, 128, 0x10ffff);
+}
+
+/* \d \D \s \S \w \W. False if it is none of them. */
+static bool perlclass (reader *r, int c, bool bracketed) {
+  const set *s = &perlspace;
+  int lower = c | 0x20;
+  if (lower == 'd' || lower == 'w') {
+    for (s = sets; s->name[0] != lower; s++) {
+    }
+  } else if (lower != 's')
+    return false;
+  if (!bracketed) pyr_buffer_char(r->out, '[');
+  emitset(r, s, c != lower);
+  if (!bracketed) pyr_buffer_char(r->out, ']');
   r->i++;
   return true;
 }
 
 /* "[:alpha:]" inside brackets: 1 done, 0 none, -1 refused. */
 static int posixclass (reader *r) {
-  static const char *const names[] = {"alnum", "alpha", "ascii", "blank", "cntrl",
-                                      "digit", "graph", "lower", "print", "punct",
-                                      "space", "upper", "word",  "xdigit"};
   size_t start = r->i, k, length = 0, from;
   bool negative;
   if (look(r, 0) != '[' || look(r, 1) != ':') return 0;
@@ -221,15 +284,14 @@ static int posixclass (reader *r) {
          !(r->p[from + length] == ':' && r->p[from + length + 1] == ']'))
     length++;
   if (from + length + 1 >= r->n) return 0; /* no ":]": a plain bracket */
-  for (k = 0; k < sizeof names / sizeof *names; k++)
-    if (strlen(names[k]) == length && memcmp(names[k], r->p + from, length) == 0) break;
-  if (k == sizeof names / sizeof *names) {
+  for (k = 0; k < sizeof sets / sizeof *sets; k++)
+    if (strlen(sets[k].name) == length && memcmp(sets[k].name, r->p + from, length) == 0)
+      break;
+  if (k == sizeof sets / sizeof *sets) {
     refuse(r, start, "unknown character class");
     return -1;
   }
-  pyr_buffer_text(r->out, negative ? "[:^" : "[:");
-  pyr_buffer_text(r->out, names[k]);
-  pyr_buffer_text(r->out, ":]");
+  emitset(r, sets + k, negative);
   r->i = from + length + 2;
   return 1;
 }
@@ -274,36 +336,27 @@ static bool brackets (reader *r) {
       if (!classcharacter(r, start, &high)) return false;
       if (high < low) return refuse(r, from, "the range is backwards");
     }
-    emitcode(r, low);
-    if (high != low) {
-      pyr_buffer_char(r->out, '-');
-      emitcode(r, high);
-    }
+    emitrange(r, low, high);
   }
   r->i++;
   pyr_buffer_char(r->out, ']');
   return true;
 }
 
-/* A name of a group; nothing refers to it, but RE2 wants it well formed and once. */
+/* A name of a group; nothing refers to it, but it must be well formed. */
 static bool groupname (reader *r, size_t start, size_t skip) {
-  size_t from = r->i + skip, end = from, k;
+  size_t from = r->i + skip, end = from;
   while (end < r->n && isword((unsigned char)r->p[end])) end++;
   if (end == from || end == r->n || r->p[end] != '>')
     return refuse(r, start, "a group's name has letters, digits and _, and ends with >");
-  for (k = 0; k + 3 < start; k++) { /* the same "<name>" of a group before it? */
-    if (memcmp(r->p + k, "(?", 2) != 0 || (k > 0 && r->p[k - 1] == '\\')) continue;
-    size_t at = k + 2 + (r->p[k + 2] == 'P');
-    if (r->p[at] == '<' && memcmp(r->p + at + 1, r->p + from, end - from + 1) == 0)
-      return refuse(r, start, "two groups have the same name");
-  }
   r->i = end + 1;
   return true;
 }
 
-static bool opengroup (reader *r, size_t start) {
+/* 'fold' is the flag i outside of it. */
+static bool opengroup (reader *r, size_t start, bool fold) {
   if (r->depth == MOST_GROUPS) return refuse(r, start, "groups are nested too deeply");
-  r->groups[r->depth++] = (group){start, 0, r->repeats};
+  r->groups[r->depth++] = (group){start, r->repeats, fold};
   r->repeats = 1;
   r->atom = r->repeated = false;
   return true;
@@ -326,14 +379,15 @@ static const char *unknowngroup (const reader *r) {
 /* "(?i)", "(?i-s:"; r->i is behind the question mark. */
 static bool flags (reader *r, size_t start) {
   size_t from = r->i, k = r->i;
-  bool minus = false, any = false;
+  bool minus = false, any = false, fold = r->fold;
   for (; k < r->n && r->p[k] != ')' && r->p[k] != ':'; k++) {
     if (r->p[k] == '-' && !minus) {
       minus = true;
       any = false;
-    } else if (strchr("imsU", r->p[k]) != NULL && r->p[k] != '\0')
+    } else if (strchr("imsU", r->p[k]) != NULL && r->p[k] != '\0') {
       any = true;
-    else
+      if (r->p[k] == 'i') fold = !minus;
+    } else
       return refuse(r, start, unknowngroup(r));
   }
   if (k == r->n) return refuse(r, start, "missing )");
@@ -342,9 +396,9 @@ static bool flags (reader *r, size_t start) {
   pyr_buffer_add(r->out, r->p + from, k - from);
   pyr_buffer_char(r->out, r->p[k]);
   r->i = k + 1;
-  if (r->p[k] == ':') return opengroup(r, start);
-  r->atom = r->repeated = false; /* "(?i)*" repeats nothing */
-  return true;
+  if (r->p[k] == ':' && !opengroup(r, start, r->fold)) return false;
+  r->fold = fold;
+  return true; /* "a(?i)*" repeats a, so what came last stays */
 }
 
 static bool parenthesis (reader *r) {
@@ -359,7 +413,7 @@ static bool parenthesis (reader *r) {
       return flags(r, start);
   }
   pyr_buffer_text(r->out, "(?:");
-  return opengroup(r, start);
+  return opengroup(r, start, r->fold);
 }
 
 static bool closegroup (reader *r) {
@@ -369,8 +423,10 @@ static bool closegroup (reader *r) {
   pyr_buffer_char(r->out, ')');
   r->i++;
   r->inside = r->repeats;
-  if (g->outer > r->repeats) r->repeats = g->outer;
+  if (g->repeats > r->repeats) r->repeats = g->repeats;
+  r->fold = g->fold;
   r->atom = true;
+  r->atom_end = r->out->len;
   r->repeated = false;
   return true;
 }
@@ -401,6 +457,15 @@ static bool counted (const reader *r, size_t *end, uint32_t *low, uint32_t *high
   return true;
 }
 
+/* Puts a repetition behind the last atom: flags may stand between them. */
+static void insert (reader *r, const char *text, size_t n) {
+  size_t behind = r->out->len - r->atom_end;
+  pyr_buffer_add(r->out, text, n);
+  if (behind == 0 || r->out->status != PYR_OK) return;
+  memmove(r->out->data + r->atom_end + n, r->out->data + r->atom_end, behind);
+  memcpy(r->out->data + r->atom_end, text, n);
+}
+
 static bool repeat (reader *r, size_t end, uint32_t low, uint32_t high) {
   size_t start = r->i;
   uint32_t most = high == UINT32_MAX ? low : high;
@@ -418,7 +483,7 @@ static bool repeat (reader *r, size_t end, uint32_t low, uint32_t high) {
     if (r->inside > r->repeats) r->repeats = r->inside;
   }
   if (end < r->n && r->p[end] == '?') end++;
-  pyr_buffer_add(r->out, r->p + start, end - start);
+  insert(r, r->p + start, end - start);
   r->i = end;
   r->atom = false;
   r->repeated = true;
@@ -427,6 +492,7 @@ static bool repeat (reader *r, size_t end, uint32_t low, uint32_t high) {
 
 static bool atom (reader *r) {
   r->atom = true;
+  r->atom_end = r->out->len;
   r->repeated = false;
   r->inside = 1;
   return true;

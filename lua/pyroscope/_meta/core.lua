@@ -94,7 +94,8 @@ function pprof:types() end
 ---@return { labels: table<string,string>, samples: integer }[]
 function pprof:sets() end
 --- Every string and numeric label with its values, all samples: name -> value -> summed value of
---- sample type `type`.
+--- sample type `type`; numbers in decimal, "" for a label with neither. Here and below negative
+--- values count nothing, and a sum above 64 bits is `nil, err`.
 ---@param type integer
 ---@return table<string, table<string, integer>>
 function pprof:tags(type) end
@@ -103,7 +104,16 @@ function pprof:tags(type) end
 ---@param sets? integer[]         1-based indexes into sets()
 ---@return integer value, integer samples
 function pprof:total(type, sets) end
---- Values of the string sample labels span_id / profile_id / trace_id: name -> value -> sum.
+--- The same for every set at once, in the order of sets().
+---@param type integer
+---@return { value: integer, samples: integer }[]
+function pprof:totals(type) end
+--- Samples with a span id, by label set, span and trace ("" for none); first seen first.
+---@param type integer
+---@return { set: integer, span_id: string, trace_id: string, value: integer }[]
+function pprof:spans(type) end
+--- Values of the string sample labels span_id / profile_id / trace_id, in lower case: name ->
+--- value -> sum.
 ---@param type integer
 ---@return table<string, table<string, integer>>
 function pprof:ids(type) end
@@ -124,10 +134,22 @@ function pprof:close() end
 --- and stacks that have none. `call_site` keeps stacks that begin with these functions.
 --- `max_depth` cuts frames nearest the leaf, as a server does on ingestion (1,000).
 ---@param selections pyroscope.selection[]
----@param options? { granularity?: "function"|"line", named_only?: boolean, call_site?: string[] }
+--- A sample with a negative value is left out (with `named_only` if any of its values is).
+---@param options? { granularity?: "function"|"line", named_only?: boolean, call_site?: string[], max_depth?: integer }
 ---@return pyroscope.profile? profile
----@return pyroscope.error? err
+---@return pyroscope.error|integer err_or_samples  how many samples went in
+---@return integer? negative                       how many were left out for a negative value
 function core.collect(selections, options) end
+
+--- What `collect(selections, options):top(n, { by = by })` answers, by function, without making
+--- the tree: for large files five times faster, in a tenth of the memory. `divide` is the number
+--- of profiles where the values are a stock.
+---@param selections pyroscope.selection[]
+---@param n? integer              default 20; 0 gives all
+---@param options? { by?: "self"|"total", named_only?: boolean, call_site?: string[], max_depth?: integer, divide?: integer }
+---@return pyroscope.row[]? rows
+---@return pyroscope.coverage|pyroscope.error coverage
+function core.pprof_top(selections, n, options) end
 
 ---@class pyroscope.row
 ---@field name string

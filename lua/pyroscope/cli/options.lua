@@ -77,6 +77,9 @@ function options.everything()
       for _, spelling in ipairs(flag) do index[spelling] = flag end
     end
   end
+  for _, flag in pairs(flags.single) do
+    for _, spelling in ipairs(flag) do index[spelling] = flag end
+  end
   return index
 end
 

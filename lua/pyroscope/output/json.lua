@@ -46,12 +46,26 @@ local function repaired(text)
   end
 end
 
+-- Control characters beyond ASCII and marks that turn the text around them: escaped, so that a
+-- terminal shows them and does not obey.
+local marks = { "\194[\128-\159]", "\226\128[\139-\143\168-\174]", "\226\129[\166-\169]",
+  "\239\187\191" }
+
+local function escape_mark(char)
+  return ("\\u%04x"):format(utf8.codepoint(char))
+end
+
 --- A JSON string.
 ---@param text string
 ---@return string
 function json.string(text)
-  if text:find "[\128-\255]" then text = repaired(text) end
-  return '"' .. text:gsub('[%c"\\\127]', escape) .. '"'
+  local beyond = text:find "[\128-\255]"
+  if beyond then text = repaired(text) end
+  text = text:gsub('[%c"\\\127]', escape)
+  if beyond then
+    for _, pattern in ipairs(marks) do text = text:gsub(pattern, escape_mark) end
+  end
+  return '"' .. text .. '"'
 end
 
 local function number(value)

@@ -45,7 +45,7 @@ function tables.write(document, screen)
   end
   for i, line in ipairs(lines) do
     if not screen.utf8 then line = line:gsub("[\194][\176-\183]", ascii) end
-    lines[i] = line:gsub("%s+$", "")
+    lines[i] = line:match "^.*%S" or ""
   end
   return table.concat(lines, "\n") .. "\n"
 end

@@ -196,7 +196,7 @@ function client:get(path, parameters)
     { max_bytes = self.options.max_bytes or 536870912 })
   if not response then return nil, err end
   if type(response.body) == "string" then return response.body end
-  return response.body:string()
+  return (response.body:string())
 end
 
 --- Version, storage and features; asked once.
