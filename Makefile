@@ -77,19 +77,19 @@ test-live: all
 lint: all
 	@sh spec/support/lint.sh $(B)
 
-asan:
+# programs that specs start are the ordinary build: only the specs' own process is watched
+asan: all
 	@$(MAKE) --no-print-directory -j4 B=build/asan CFLAGS="-O1 -g -fno-omit-frame-pointer" \
 	  SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined" all
-	@LC_ALL=C.UTF-8 LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
-	  ASAN_OPTIONS=detect_leaks=0 PYROSCOPE_BUILD=build/asan \
-	  $(LUA) /usr/bin/busted --ignore-lua -r asan -o spec/support/summary.lua spec
+	@LC_ALL=C.UTF-8 ASAN_OPTIONS=detect_leaks=0 PYROSCOPE_BUILD=build/asan \
+	  sh spec/support/each.sh env LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) \
+	  $$($(CC) -print-file-name=libubsan.so)" \
+	  $(LUA) /usr/bin/busted --ignore-lua -r asan -o spec/support/summary.lua
 
 valgrind: all
-	@LC_ALL=C.UTF-8 valgrind -q --error-exitcode=99 --leak-check=full --keep-debuginfo=yes \
-	  --show-leak-kinds=definite --errors-for-leak-kinds=definite --suppressions=spec/valgrind.supp \
-	  $(BUSTED) $(VALGRIND_SPECS)
-
-VALGRIND_SPECS = spec
+	@LC_ALL=C.UTF-8 PYROSCOPE_EVERY=97 sh spec/support/each.sh valgrind -q --error-exitcode=99 \
+	  --leak-check=full --keep-debuginfo=yes --show-leak-kinds=definite \
+	  --errors-for-leak-kinds=definite --suppressions=spec/valgrind.supp $(BUSTED)
 
 FUZZ = $(basename $(notdir $(wildcard spec/fuzz/*.c)))
 

@@ -5,8 +5,8 @@ source = { url = "git+https://localhost/pyroscope.git" }
 description = {
   summary = "Answers from continuous profiles: a client and a program for Grafana Pyroscope",
   detailed = [[
-Questions a Pyroscope server, or a folder of pprof files, and says where the CPU, the memory and
-the time went and what changed: call trees in C, rows and verdicts in Lua, and the program pscope.]],
+Questions a Pyroscope server, or a folder of pprof files, and says where the CPU, the memory
+and the time went and what changed: call trees in C, rows in Lua, and the program pscope.]],
   license = "MIT",
 }
 dependencies = { "lua >= 5.4, < 5.5", "lua-cjson >= 2.1", "argparse >= 0.7", "luv >= 1.44" }

@@ -108,8 +108,8 @@ describe("pscope", function()
   it("takes -2h in every position of a comparison and a window", function()
     local expected = run "diff ./world -2h -1h -1h now -n 3"
     assert.matches("31.4 cores", expected)
-    for _, line in ipairs { "diff -n 3 ./world -2h -1h -1h now", "diff ./world -2h -1h -n 3 -1h now",
-      "diff --limit=3 ./world now-2h now-1h now-60m now" } do
+    for _, line in ipairs { "diff -n 3 ./world -2h -1h -1h now",
+      "diff ./world -2h -1h -n 3 -1h now", "diff --limit=3 ./world now-2h now-1h now-60m now" } do
       local function body(text) return text:match "\n\n(.*)$" end
       assert.equal(body(expected), body((run(line))))
     end
@@ -145,6 +145,28 @@ describe("pscope", function()
     end
   end)
 
+  it("fetches a profile from a handler's address, once", function()
+    assert(os.execute(("mkdir -p %s/www/debug/pprof && cp %s/world/after.pb %s/www/debug/pprof/heap")
+      :format(here, here, here)))
+    local pipe = assert(io.popen(("cd %s/www && exec python3 -u -m http.server 0 --bind 127.0.0.1 "
+      .. "2>%s/log & echo $!; wait"):format(here, here)))
+    local pid = pipe:read "l"
+    local port = (pipe:read "l" or ""):match "port (%d+)"
+    if not port then pending "needs python3" end
+    local url = ("http://127.0.0.1:%s/debug/pprof/heap?seconds=1"):format(port)
+    local out, err, code = cli.run { "top", "--source", url, "-n", "2", "-o", "names" }
+    local again = cli.run { "top", url, "-n", "2", "-o", "names" }
+    local _, _, missing = cli.run { "top", "--source", url .. "x".. "/debug/pprof/nothing" }
+    os.execute("kill " .. pid)
+    pipe:close()
+    assert.equal(0, code, err)
+    assert.equal("json.structEncoder.encode\nruntime.scanobject\n", out)
+    assert.equal(out, again)
+    assert.is_true(missing ~= 0)
+    local _, requests = io.open(here .. "/log"):read "a":gsub('"GET /debug/pprof/heap%?seconds=1 ', "")
+    assert.equal(2, requests)
+  end)
+
   it("exports to a file of mode 600, refuses to overwrite, and reads it back", function()
     for _, name in ipairs { "a.pb.gz", "a.folded", "a.json", "a.svg" } do
       local _, err, code = run("export ./world --out " .. name)
@@ -163,7 +185,8 @@ describe("pscope", function()
   end)
 
   it("exports a stock as its mean, and as sums when told", function()
-    local mean = run("top - -o csv --fields self -n 1", { input = (run "export ./world --type memory") })
+    local mean = run("top - -o csv --fields self -n 1",
+      { input = (run "export ./world --type memory") })
     assert.equal("self\r\n" .. (((100 << 20) + (301 << 20)) // 2) .. "\r\n", mean)
     local sum = run("top - -o csv --fields self -n 1",
       { input = (run "export ./world --type memory --sum") })
@@ -278,7 +301,8 @@ describe("pscope", function()
       assert.matches("__complete", out, 1, true)
     end
     local script = here .. "/complete.bash"
-    os.execute(("%s %s > %s"):format(cli.environment(), cli.command { "completion", "bash" }, script))
+    os.execute(("%s %s > %s"):format(cli.environment(), cli.command { "completion", "bash" },
+      script))
     assert.is_truthy(os.execute("bash -n " .. script))
     -- a real completion, by bash itself
     local program = here .. "/pscope"

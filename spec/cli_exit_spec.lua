@@ -109,9 +109,8 @@ describe("how pscope ends", function()
   end)
 
   it("6: no data, and what there is", function()
-    local _, err, code = run "top ./world -l version=9"
-    assert.equal(6, code)
-    _, err, code = run "top chekout --source ./world"
+    assert.equal(6, select(3, run "top ./world -l version=9"))
+    local _, err, code = run "top chekout --source ./world"
     assert.equal(6, code)
     assert.matches("did you mean 'checkout'", err)
     _, err, code = run "top ./world --type goroutine"
@@ -160,9 +159,10 @@ describe("how pscope ends", function()
 
   it("130: ctrl-c, within half a second", function()
     local marker = here .. "/pid"
+    local asked = cli.command { "top", "checkout", "--source", server.url .. "/@never",
+      "--timeout", "20s" }
     local command = ("cd %s && { %s sh -c 'echo $$ > %s; exec \"$@\"' sh %s; echo $?; } 2>/dev/null")
-      :format(cli.quote(here), cli.environment(), marker, cli.command { "top", "checkout", "--source",
-        server.url .. "/@never", "--timeout", "20s" })
+      :format(cli.quote(here), cli.environment(), marker, asked)
     local pipe = assert(io.popen(command))
     os.execute(("for i in 1 2 3 4 5 6 7 8 9 10; do [ -s %s ] && break; sleep 0.1; done; sleep 0.5")
       :format(marker))
@@ -175,8 +175,8 @@ describe("how pscope ends", function()
   end)
 
   it("quietly when nobody reads any more", function()
-    for _, line in ipairs { "top ./world -n 0", "top ./world -n 0 --json", "labels ./world --series",
-      "export ./world -o folded" } do
+    for _, line in ipairs { "top ./world -n 0", "top ./world -n 0 --json",
+      "labels ./world --series", "export ./world -o folded" } do
       local _, err, code = run(line, { after = "| true" })
       assert.equal("", err, line)
       assert.equal(0, code, line)
@@ -187,17 +187,34 @@ describe("how pscope ends", function()
     assert.matches("^name,file", out)
   end)
 
+  it("as ever with closed streams", function()
+    for _, closed in ipairs { "2>&-", "<&- 2>&-", ">&-", "<&- >&- 2>&-" } do
+      local line = ("cd %s && %s %s %s; echo $?"):format(cli.quote(here), cli.environment(),
+        cli.command { "top", "./world", "-n", "2", "-o", "names" }, closed)
+      local pipe = assert(io.popen(line))
+      local out = pipe:read "a"
+      pipe:close()
+      if closed:find(">&-", 1, true) and not closed:find "^2" and not closed:find "^<&%- 2" then
+        assert.matches("^[01]\n$", out, 1)
+      else
+        assert.equal("json.structEncoder.encode\nruntime.scanobject\n0\n", out)
+      end
+    end
+  end)
+
   it("1 and one line where it broke, never a stack trace; -vv has it", function()
     assert(os.execute("mkdir -p " .. here .. "/broken/pyroscope/cli/commands"))
     local file = assert(io.open(here .. "/broken/pyroscope/cli/commands/stats.lua", "w"))
-    file:write 'return { name = "stats", summary = "", flags = { "output" }, formats = { "json" },\n'
-    file:write '  columns = {}, run = function() local nothing; return nothing.field end }\n'
+    file:write 'return { name = "stats", summary = "", flags = { "output" },\n'
+    file:write '  formats = { "json" }, columns = {}, run = function() local nothing; return nothing.field end }\n'
     file:close()
-    local path = { LUA_PATH = here .. "/broken/?.lua;" .. (package.path:gsub("%./", cli.root .. "/")) }
+    local usual = package.path:gsub("%./", cli.root .. "/")
+    local path = { LUA_PATH = here .. "/broken/?.lua;" .. usual }
     local out, err, code = run("stats", { env = path })
     assert.equal(1, code)
     assert.equal("", out)
     assert.matches("^error: internal error: [^\n]*nothing[^\n]*\nhint  [^\n]*\n$", err)
+    local _
     _, err, code = run("stats -vv", { env = path })
     assert.equal(1, code)
     assert.matches("stack traceback", err)

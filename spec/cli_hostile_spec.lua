@@ -5,8 +5,8 @@ local writer = require "spec.support.pprof_writer"
 describe("pscope among hostile names", function()
   local here
   local names = {
-    "\27[2J\27[1;1Hcleared", "title\27]0;x\7", "new\nline", "carriage\rreturn", "tab\tbed", "nul\0l",
-    "\u{9b}31mc1", "\u{202e}desrever", "bad\xff\xfeutf8", "caf\xe9", "sp ace 'quote' \"double\"",
+    "\27[2J\27[1;1Hcleared", "title\27]0;x\7", "new\nline", "carriage\rreturn", "tab\tbed",
+    "nul\0l", "\u{9b}31mc1", "\u{202e}desrever", "bad\xff\xfeutf8", "caf\xe9", "sp ace 'quote' \"double\"",
     "<script>alert(1)</script>", "a|b`c`", "$(touch pwned)", "`touch pwned`", "--json", "-2h",
     "日本語.関数", ("long"):rep(4000), "\127del", "other", "",
   }
@@ -99,8 +99,8 @@ describe("secrets", function()
       secrets.token))
     file:write(("[pyroscope.deployments.bad]\nurl = %q\ntoken = %q\n"):format(server.url,
       secrets.token .. "x"))
-    file:write(("[pyroscope.deployments.basic]\nurl = %q\nusername = \"u\"\npassword = %q\n"):format(
-      server.url, secrets.password))
+    file:write(("[pyroscope.deployments.basic]\nurl = %q\nusername = 'u'\npassword = %q\n")
+      :format(server.url, secrets.password))
     file:write(('[pyroscope.deployments.far]\nurl = "http://127.0.0.1:1"\ntoken = %q\n'):format(
       secrets.token))
     file:close()
@@ -153,6 +153,7 @@ describe("secrets", function()
       env = { PYROSCOPE_TOKEN = secrets.token } })
     assert.equal(3, code, out .. err)
     assert.is_nil((out .. err):find(secrets.token, 1, true))
+    local _
     _, _, code = cli.run({ "labels" }, { folder = here,
       env = { PYROSCOPE_TOKEN = secrets.token, PYROSCOPE_URL = server.url } })
     assert.equal(6, code) -- allowed in, and nothing in the last hour

@@ -143,7 +143,8 @@ describe("every --json answer", function()
 
   it("is the same as the rows of jsonl and csv", function()
     local cjson = require "cjson"
-    local whole = cjson.decode((cli.run({ "top", "./world", "-n", "9", "--json" }, { folder = here })))
+    local whole = cjson.decode((cli.run({ "top", "./world", "-n", "9", "--json" },
+      { folder = here })))
     local lines = {}
     for line in cli.run({ "top", "./world", "-n", "9", "-o", "jsonl" }, { folder = here })
         :gmatch "[^\n]+" do

@@ -112,8 +112,8 @@ describe("screens of pscope", function()
 
   it("add up: rows, rest, truncated and filtered stacks are everything", function()
     for _, line in ipairs { "-n 7", "-n 1", "-n 40", "-n 7 --max-nodes 50", "-n 3 --max-nodes 5",
-      "-n 5 --focus json", "-n 5 --ignore runtime", "-n 5 --hide PlaceOrder", "-n 0 --focus Service",
-      "-n 4 --show-from json", "-n 4 --prune-from malloc", "-n 4 --group file",
+      "-n 5 --focus json", "-n 5 --ignore runtime", "-n 5 --hide PlaceOrder",
+      "-n 0 --focus Service", "-n 4 --show-from json", "-n 4 --prune-from malloc", "-n 4 --group file",
       "-n 2 --group package", "-n 5 --cum" } do
       local values, shares, rows = numbers((run("top ./world --from -1h " .. line)))
       assert.is_true(rows > 0, line)

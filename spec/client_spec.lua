@@ -689,6 +689,27 @@ describe("a client", function()
     end)
   end)
 
+  it("leaves no handle behind, whatever became of the question", function()
+    local client <close> = connect()
+    local function questions()
+      assert(client:profile(ask())):close()
+      assert(client:pprof(ask(nil, whole))):close()
+      client:profile(ask { service = "nobody" })
+      client:profile(ask { trace_ids = shop.trace })
+      client:timeline(ask { functions = { "main.main" }, step = "30m" })
+      client:render(ask(nil, whole)):close()
+      for _, profile in client:profiles { ask(), ask(nil, whole) } do profile:close() end
+    end
+    local function alive()
+      for _ = 1, 4 do collectgarbage() end
+      return core.live()
+    end
+    questions()
+    local before = alive()
+    for _ = 1, 3 do questions() end
+    assert.equal(before, alive())
+  end)
+
   it("loads no libcurl before its first request", function()
     local code = [[
       local p = require "pyroscope"

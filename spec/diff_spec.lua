@@ -5,10 +5,13 @@ local pyroscope = require "pyroscope"
 local CPU = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
 local HOUR = 3600000
 
-local function profile(text, about)
+-- A profile from folded stacks; `truncated`: as a server sends it, "other" is what it cut.
+local function profile(text, about, truncated)
   local made = assert(core.decode(text, "folded"))
+  if truncated then made = assert(core.decode(assert(made:render "tree"), "tree")) end
   local described = { profile_type = CPU, unit = "nanoseconds", kind = "flow", from_ms = 0,
-    to_ms = HOUR, source = "test", selector = '{service_name="a"}', labels = { service_name = "a" } }
+    to_ms = HOUR, source = "test", selector = '{service_name="a"}',
+    labels = { service_name = "a" } }
   for name, value in pairs(about or {}) do described[name] = value ~= false and value or nil end
   return made:describe(described)
 end
@@ -120,8 +123,8 @@ describe("a diff", function()
   end)
 
   it("bounds what truncation may hide or fake", function()
-    local a = profile("main;a 100\nmain;other 50\nmain;c 10\n")
-    local b = profile("main;a 130\nmain;d 20\nmain;other 7\n", LATER)
+    local a = profile("main;a 100\nmain;other 50\nmain;c 10\n", nil, true)
+    local b = profile("main;a 130\nmain;d 20\nmain;other 7\n", LATER, true)
     local d = assert(diff.of(a, b))
     assert.equal(50, d.sides[1].other)
     assert.equal(7, d.sides[2].other)
@@ -169,7 +172,8 @@ describe("a diff", function()
     local function warned(about, options)
       return table.concat(assert(diff.of(a, profile(AFTER, about), options)).warnings, "\n")
     end
-    assert.matches("differ in length: A 1h, B 30m", warned { from_ms = HOUR, to_ms = HOUR * 3 // 2 })
+    assert.matches("differ in length: A 1h, B 30m",
+      warned { from_ms = HOUR, to_ms = HOUR * 3 // 2 })
     assert.matches("profile types differ", warned { from_ms = HOUR, to_ms = 2 * HOUR,
       profile_type = "wall:wall:nanoseconds:wall:nanoseconds" })
     assert.matches("overlap", warned { from_ms = HOUR // 2, to_ms = HOUR * 3 // 2 })

@@ -78,7 +78,9 @@ describe("JSON", function()
 
   it("as lines: the object without rows, then a row a line", function()
     local lines = {}
-    for line in jsonl.write(document(hostile_rows())):gmatch "[^\n]+" do lines[#lines + 1] = line end
+    for line in jsonl.write(document(hostile_rows())):gmatch "[^\n]+" do
+      lines[#lines + 1] = line
+    end
     assert.equal(#hostile + 1, #lines)
     assert.is_nil(cjson.decode(lines[1]).rows)
     for i, name in ipairs(hostile) do

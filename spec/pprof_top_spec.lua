@@ -34,7 +34,8 @@ describe("rows without a tree", function()
       local group = path:match "cpu%-hotspot/(%w+)"
       groups[group] = groups[group] or {}
       local body <close> = assert(core.read_file(path))
-      table.insert(groups[group], assert(core.pprof(body)))
+      local pprof = assert(core.pprof(body))
+      table.insert(groups[group], pprof)
     end
     pipe:close()
     for _, handles in pairs(groups) do

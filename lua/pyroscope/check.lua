@@ -59,7 +59,7 @@ end
 ---@param where string  the public function, for the message
 ---@param options table?
 ---@param allowed table<string, string|true>  name -> Lua type ("string|number"), true for any
----@param level? integer  of the caller to blame, as for `error`; default: whoever called the public function
+---@param level? integer  of the caller to blame; default: whoever called the public function
 ---@return table
 function check.options(where, options, allowed, level)
   level = (level or 2) + 1

@@ -13,7 +13,9 @@ local errors = {}
 ---@field url? string        without credentials and query
 ---@field retryable? boolean
 
----@alias pyroscope.error.kind "usage"|"config"|"auth"|"unreachable"|"timeout"|"http"|"rpc"|"decode"|"limit"|"no_data"|"unsupported"|"io"|"cancelled"
+---@alias pyroscope.error.kind
+---| "usage"|"config"|"auth"|"unreachable"|"timeout"|"http"|"rpc"|"decode"
+---| "limit"|"no_data"|"unsupported"|"io"|"cancelled"
 
 local exits = {
   usage = 2, config = 2, auth = 3, unreachable = 7, timeout = 7, http = 7, rpc = 7,

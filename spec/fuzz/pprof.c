@@ -1,8 +1,7 @@
 /*
 ** libFuzzer over pprof files: what is accepted is walked over in every way there is,
-*becomes
-** trees whose totals agree with the samples, and is written and read again as the same
-*tree.
+** becomes trees whose totals agree with the samples, and is written and read again as
+** the same tree.
 */
 #include <stdint.h>
 #include <stdio.h>

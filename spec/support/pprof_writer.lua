@@ -1,4 +1,4 @@
---- Writes small pprof files for specs, byte by byte, so that what is read was not made by what reads.
+--- Writes small pprof files for specs, byte by byte: what is read was not made by what reads.
 
 local writer = {}
 
@@ -78,7 +78,9 @@ function writer.pprof(profile)
   parts[#parts + 1] = field(9, (profile.time_ms or 0) * 1000000)
   parts[#parts + 1] = field(10, (profile.duration_ms or 0) * 1000000)
   parts[#parts + 1] = field(11, field(1, text(last[1])) .. field(2, text(last[2])))
-  for i = 1, count do parts[#parts + 1] = varint(6 << 3 | 2) .. varint(#strings[i]) .. strings[i] end
+  for i = 1, count do
+    parts[#parts + 1] = varint(6 << 3 | 2) .. varint(#strings[i]) .. strings[i]
+  end
   return table.concat(parts)
 end
 

@@ -9,21 +9,16 @@
 
 /*
 ** One parsed google.v1.Profile. Samples are not stored: 'samples' points at each of
-*them in
-** 'bytes', which the handle owns, and whoever walks over them decodes them again
-** (pyr_pprof_sample). Everything was checked once by pyr_pprof_parse, so a walk cannot
-*fail.
+** them in 'bytes', which the handle owns, and whoever walks over them decodes them
+** again (pyr_pprof_sample). Everything was checked once by pyr_pprof_parse, so a walk
+** cannot fail.
 **
 ** Locations and functions stand in order of the file, ids are resolved to indexes.
-*Lines of
-** location l: lines[locations[l].first_line .. locations[l + 1].first_line), innermost
-*first,
-** at least one: a location without lines has one line without a function.
-** Label sets: string labels only (numeric and empty ones are dropped; span_id,
-*profile_id and
-** trace_id are ids, no labels), sorted by key; set 0 is the empty one. Equal texts have
-*equal
-** string indexes there.
+** Lines of location l: lines[locations[l].first_line .. locations[l + 1].first_line),
+** innermost first, at least one: a location without lines has one line without a
+** function. Label sets: string labels only (numeric and empty ones are dropped;
+** span_id, profile_id and trace_id are ids, no labels), sorted by key; set 0 is the
+** empty one. Equal texts have equal string indexes there.
 */
 typedef struct pyr_pprofline {
   uint32_t function; /* index, or UINT32_MAX */
@@ -89,12 +84,9 @@ typedef struct pyr_pprof {
 
 /*
 ** Takes gzipped or raw bytes; 'max_bytes' bounds the inflated size (0: 2 GiB, which
-*nothing
-** exceeds). On failure the handle stays empty. Zero bytes, or no samples, are a valid
-*and
-** empty profile. Time O(len), except for hashing where ids are not 1..n; memory: the
-*bytes,
-** 4 for each sample (8 with labels), and the tables.
+** nothing exceeds). On failure the handle stays empty. Zero bytes, or no samples, are
+** a valid and empty profile. Time O(len), except for hashing where ids are not 1..n;
+** memory: the bytes, 4 for each sample (8 with labels), and the tables.
 */
 pyr_status pyr_pprof_parse (pyr_pprof *h, const char *bytes, size_t len,
                             size_t max_bytes, pyr_error *e);
@@ -113,8 +105,7 @@ pyr_slice pyr_pprof_message (const pyr_pprof *h, uint32_t i);
 
 /*
 ** Labels of sample 'i', one a call: 'at' starts as NULL and keeps the place. False
-*after the
-** last one.
+** after the last one.
 */
 bool pyr_pprof_label (const pyr_pprof *h, uint32_t i, const uint8_t **at,
                       pyr_pproflabel *label);
@@ -149,19 +140,16 @@ typedef struct pyr_pprofselection {
 
 /*
 ** Adds the selected samples to a builder. A value of 0 makes no node. Frames without a
-*name
-** for their function are named by the address, "0x401234".
+** name for their function are named by the address, "0x401234".
 */
 pyr_status pyr_pprof_stacks (const pyr_pprof *h, pyr_pprofselection *s, pyr_stacks *b,
                              pyr_error *e);
 
 /*
 ** The same without a tree, where only rows are wanted: frames go to the builder, and
-*self and
-** total of each (once per stack) to weights[frame]; it costs a tenth of a tree. Set to
-*zeros
-** before the first file; the builder then holds the sum in 'total' and empty stacks at
-*the root.
+** self and total of each (once per stack) to weights[frame]; it costs a tenth of a
+** tree. Set to zeros before the first file; the builder then holds the sum in 'total'
+** and empty stacks at the root.
 */
 typedef struct pyr_pprofrows {
   pyr_weight *weights; /* [cap], by frame */

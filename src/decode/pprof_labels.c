@@ -53,11 +53,9 @@ bool pyr_pprof_label (const pyr_pprof *h, uint32_t i, const uint8_t **place,
 }
 
 /*
-** Sets are told apart by the bytes of their pairs, used as a name. For that equal texts
-*need
-** equal indexes, whatever the string table repeats: 'same' has the first index of a
-*text + 1,
-** 'first' that index by the id of the text.
+** Sets are told apart by the bytes of their pairs, used as a name. For that equal
+** texts need equal indexes, whatever the string table repeats: 'same' has the first
+** index of a text + 1, 'first' that index by the id of the text.
 */
 typedef struct found {
   pyr_string key;

@@ -4,20 +4,16 @@
 #include "decode/pprof.h"
 
 /*
-** Samples to stacks. What a location stands for is found once: 'frames' has the
-*builder's frame
-** of every line, or UINT32_MAX for what is left out. The stack of the sample before
-*stays in
-** 'levels', root first: the next one usually begins with the same locations, and only
-*what
-** differs is looked up.
+** Samples to stacks. What a location stands for is found once: 'lines' has the
+** builder's frame of every line, or UINT32_MAX for what is left out. The stack of the
+** sample before stays in 'levels', root first: the next one usually begins with the
+** same locations, and only what differs is looked up.
 **
 ** Lines get their weights when a level is left: the value that passed through it is
-*added once
-** to the line, unless the same line stands further up (recursion), and to the level
-*above.
-** 'place' gives lines of equal function and number one index, that of the first of
-*them.
+** added once to the line, unless the same line stands further up (recursion), and to
+** the level above. 'place' gives lines of equal function and number one index, that of
+** the first of them. Without a tree ('rows') the same happens to frames, and no node is
+** looked up.
 */
 typedef struct level {
   int64_t value;
@@ -26,8 +22,7 @@ typedef struct level {
   bool outermost, first; /* of its line, of its frame */
 } level;
 
-/* What a walk knows of a line of the file; a place weighs what its first line has here.
- */
+/* What a walk knows of a line of the file; a place keeps its weight in its first line. */
 typedef struct linestate {
   int64_t self, total;
   uint32_t frame, place;
@@ -45,8 +40,7 @@ typedef struct walker {
   uint32_t *names;  /* [string_count] id in the builder + 1, 0: not yet */
   linestate *lines; /* [line_count] */
   uint32_t *place_slots, place_mask;
-  uint32_t *locations,
-      *before; /* [depth] of this sample and the one before, leaf first */
+  uint32_t *locations, *before; /* [depth] this sample and the last, leaf first */
   uint32_t before_first, before_depth;
   uint32_t *levels_after; /* [depth + 1] levels of the first k locations */
   level *levels;

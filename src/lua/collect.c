@@ -42,8 +42,7 @@ static void *newscratch (lua_State *L, const char *name, size_t size,
 
 /*
 ** The keys of the table in field 'key' of the selection at 'arg' as a set, in lower
-*case;
-** pushes one value.
+** case; pushes one value.
 */
 static const pyr_names *checkids (lua_State *L, int arg, const char *key) {
   pyr_names *set;
@@ -75,8 +74,7 @@ static const pyr_names *checkids (lua_State *L, int arg, const char *key) {
 
 /*
 ** Field call_site of the options at 'arg' as an array in a userdata, which keeps a
-*table of
-** the strings alive; pushes one value.
+** table of the strings alive; pushes one value.
 */
 static const pyr_string *checkcallsite (lua_State *L, int arg, uint32_t *depth) {
   pyr_string *site;
@@ -135,8 +133,7 @@ static const pyr_pprof *checkselection (lua_State *L, int arg, lua_Integer numbe
 
 /*
 ** Walks over all samples of the selections at 1, with the options at 'arg', a table.
-*Returns
-** what it pushes last.
+** Returns what it pushes last.
 */
 static collection *gather (lua_State *L, int arg, pyr_granularity by, bool rows,
                            pyr_error *e) {

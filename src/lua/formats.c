@@ -202,7 +202,8 @@ static int profile_save (lua_State *L) {
     name = lua_tostring(L, -1);
   }
   f = name == NULL ? formatof(path) : findformat(name);
-  if (f == NULL || f->write == NULL) return unknownformat(L, name == NULL ? f->name : name);
+  if (f == NULL) return unknownformat(L, name);
+  if (f->write == NULL) return unknownformat(L, f->name);
   out = render(L, f);
   return out == NULL ? 2 : writefile(L, path, out, force);
 }

@@ -258,9 +258,8 @@ static int pprof_totals (lua_State *L) {
 }
 
 /*
-** Adds 'value' to the row of a span; 'rows' is an array that is indexed by 'known' too.
-*False
-** if the sum is too large.
+** Adds 'value' to the row of a span; 'rows' is an array that is indexed by 'known'
+** too. False if the sum is too large.
 */
 static bool addspan (lua_State *L, const pyr_pprof *h, uint32_t set, uint32_t span,
                      uint32_t trace, int64_t value, int rows, int known) {

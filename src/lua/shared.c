@@ -55,8 +55,11 @@ const char *pyr_lua_bytes (lua_State *L, int arg, size_t *len) {
   pyr_body *b;
   if (lua_type(L, arg) == LUA_TSTRING) return lua_tolstring(L, arg, len);
   b = luaL_testudata(L, arg, PYR_BODY_T);
-  if (b == NULL) luaL_typeerror(L, arg, "string or pyroscope.body");
-  if (b->data == NULL) luaL_argerror(L, arg, "body is closed");
+  if (b == NULL || b->data == NULL) {
+    if (b == NULL) luaL_typeerror(L, arg, "string or pyroscope.body");
+    luaL_argerror(L, arg, "body is closed");
+    return NULL; /* never: the call above raises */
+  }
   *len = b->length;
   return b->data;
 }

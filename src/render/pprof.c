@@ -7,10 +7,8 @@
 
 /*
 ** google.v1.Profile. Everything is numbered in the order in which a walk by name meets
-*it, so
-** that equal trees give equal bytes. Every frame is one location with one line; frames
-*of equal
-** name, file and start line share a function.
+** it, so that equal trees give equal bytes. Every frame is one location with one line;
+** frames of equal name, file and start line share a function.
 */
 typedef struct writer {
   pyr_buffer *out;

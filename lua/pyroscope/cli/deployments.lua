@@ -48,8 +48,7 @@ function methods:connect(name, flags)
   local source
   source, err = require "pyroscope".connect(values)
   if not source then return nil, err end
-  if self.run.options.explain then source.explain = true end
-  source.on_wait = function(client, seconds) return self.run:wait(client, seconds) end
+  self.run:watch(source)
   self.run.origins = self.run.origins or {}
   self.run.origins[source] = found
   return source

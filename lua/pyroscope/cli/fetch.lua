@@ -52,6 +52,12 @@ function fetch.from_bytes(bytes, name)
   return store
 end
 
+local function decoded(text)
+  return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex)
+    return string.char(tonumber(hex, 16))
+  end))
+end
+
 --- Fetches a profile, once, from a handler: `http://host:6060/debug/pprof/profile?seconds=30`.
 ---@param run table
 ---@param url string
@@ -59,14 +65,23 @@ end
 ---@return pyroscope.source? source
 ---@return pyroscope.error? err
 function fetch.profile(run, url, options)
-  run.progress:update { what = "fetching" }
-  local seconds = tonumber(url:match "[?&]seconds=(%d+)") or 0
-  local timeout = (options.timeout or 60) + seconds
-  local bytes, err = require "pyroscope.source.server".get(url,
-    { timeout = timeout, connect_timeout = options.connect_timeout })
+  local base, path, query = url:match "^(https?://[^/?#]+)([^?#]*)%??([^#]*)"
+  local parameters, seconds = {}, 0
+  for name, value in query:gmatch "([^&=]+)=?([^&]*)" do
+    parameters[#parameters + 1] = { decoded(name), decoded(value) }
+    if name == "seconds" then seconds = tonumber(value) or 0 end
+  end
+  local settings = { url = base, timeout = (options.timeout or 60) + seconds }
+  for _, name in ipairs { "connect_timeout", "token_file" } do settings[name] = options[name] end
+  local client, err = require "pyroscope".connect(settings)
+  if not client then return nil, err end
+  run:watch(client)
+  local bytes
+  bytes, err = client:get(path, parameters)
+  client:close()
   run.progress:finish()
   if not bytes then return nil, err end
-  return fetch.from_bytes(bytes, (url:gsub("^(https?://)[^/@]*@", "%1"):gsub("%?.*$", "")))
+  return fetch.from_bytes(bytes, client.name .. path)
 end
 
 return fetch

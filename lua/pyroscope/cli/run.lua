@@ -128,6 +128,12 @@ function run:wait(client, seconds)
     bytes = status.received }
 end
 
+--- Waits for a client's answers with progress and ctrl-c, and keeps its log for --explain.
+function run:watch(client)
+  if self.options.explain then client.explain = true end
+  client.on_wait = function(waiting, seconds) return self:wait(waiting, seconds) end
+end
+
 -- The requests that were made, for --explain.
 function run:print_log()
   if not self.options.explain then return end
@@ -307,10 +313,23 @@ local function dispatch(arguments)
   return perform(command, options)
 end
 
+-- A standard stream that is closed would be the number of the next file that is opened, which
+-- libuv does not survive: it becomes /dev/null.
+local function fill_closed_streams()
+  for _, stream in ipairs { io.stdin, io.stdout, io.stderr } do
+    local _, _, code = stream:seek "cur"
+    if code == 9 then -- EBADF
+      runs.kept = runs.kept or {}
+      table.insert(runs.kept, (io.open("/dev/null", "r+")))
+    end
+  end
+end
+
 --- Runs the program; the exit code is the result. A crash is one line, its trace needs -vv.
 ---@param arguments string[]
 ---@return integer code
 function runs.main(arguments)
+  fill_closed_streams()
   local ok, result = xpcall(dispatch, function(problem)
     if errors.is(problem) then return problem end
     return { problem = tostring(problem), trace = debug.traceback("", 2) }

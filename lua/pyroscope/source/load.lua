@@ -85,9 +85,9 @@ end
 ---@return pyroscope.error? err
 return function(input, options)
   options = check.options("load", options, OPTIONS, 2)
-  local bytes, path, err = input, nil, nil
-  if type(input) == "string" and is_path(input) then
-    path = input
+  local bytes, err = input, nil
+  local path = type(input) == "string" and is_path(input) and input or nil
+  if path then
     bytes, err = core.read_file(path, options.max_bytes or 536870912)
     if not bytes then return nil, err end
   elseif type(input) ~= "string" and type(input) ~= "userdata" then

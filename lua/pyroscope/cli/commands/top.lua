@@ -45,13 +45,19 @@ local function pair_title(title, width)
   return (" "):rep(left) .. title
 end
 
-local function bar_cells(screen, rows)
-  if screen.width < 90 then return 0 end
-  local needed = 2 + 14 + 5 + 12 + 2 + 33
+-- What the other columns leave for bars; a terminal without room for eight cells has none.
+local function bar_cells(screen, rows, values)
+  local width = require "pyroscope.cli.screen".width
+  local name, where = 31, 0
   for _, row in ipairs(rows) do
-    needed = math.max(needed, 68 + math.min(#row.name, 60))
+    name = math.max(name, width(screen:name(row.name)))
+    where = math.max(where, width(screen:name(place(row))))
   end
-  return math.max(8, math.min(30, screen.width - (needed - 30)))
+  if screen.cuts then name, where = math.min(name, 40), math.min(where, 31) end
+  local pairs_and_gaps = 2 + values.self + 7 + 5 + values.total + 7 + 3 + 3 + 3
+  local cells = screen.width - (pairs_and_gaps + name + where)
+  if cells < 8 then return screen.cuts and 0 or 10 end
+  return math.min(30, cells)
 end
 
 local function view(self, rows, group)
@@ -73,16 +79,16 @@ local function view(self, rows, group)
       style = function(row) return row.self_share >= 0.1 and "hot" or nil end },
     { pair_title("TOTAL", values.total + 7), gap = 5, screen_only = true,
       cell = function(row) return pair(row.total, row.total_share, values.total) end },
-    { "", gap = 3, screen_only = true, min = 0,
+    { "", gap = 3, screen_only = true, optional = true,
       cell = function(row, screen)
-        cells = cells or bar_cells(screen, rows)
+        cells = cells or bar_cells(screen, rows, values)
         unit = unit or bar_unit(rows, math.max(1, cells))
-        if cells == 0 then return "" end
+        if cells == 0 then return "" end -- the column goes with its last cell
         return require "pyroscope.cli.screen".pad(screen:bar(row.bar, unit), cells)
       end, style = function() return "bar" end },
-    { titles[group or "function"], gap = 3, shrink = 24, min = 31, screen_only = true,
+    { titles[group or "function"], gap = 3, shrink = 16, min = 31, screen_only = true,
       cell = function(row, screen) return screen:name(row.name) end },
-    { "WHERE", gap = 3, optional = true, shrink = 12, screen_only = true,
+    { "WHERE", gap = 3, optional = true, shrink = 6, screen_only = true,
       cell = function(row, screen)
         return place(row) ~= row.name and screen:name(place(row)) or ""
       end },

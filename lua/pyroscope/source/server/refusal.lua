@@ -361,6 +361,10 @@ function refusal.transport(err, context)
   elseif err.kind == "timeout" then
     fields.message = ("%s: %s"):format(context.what, err.message)
   end
+  if err.kind == "unreachable" and context.base == "http://localhost:4040" then
+    fields.hint = (fields.hint and fields.hint .. "\n" or "") .. "another server: --source URL, "
+      .. "PYROSCOPE_URL, or a configuration file (pscope config init)"
+  end
   if err.kind == "unreachable" and context.access.kind == "access command" then
     fields.hint = (fields.hint and fields.hint .. "\n" or "") .. context.access:advice(context.base)
   end
