@@ -68,7 +68,7 @@ BUSTED = $(LUA) /usr/bin/busted --ignore-lua -o spec/support/summary.lua
 test: setup-test
 	@$(MAKE) --no-print-directory -j4 all
 	@sh spec/support/pprof.sh
-	@LC_ALL=C.UTF-8 $(BUSTED) spec
+	@LC_ALL=C.UTF-8 sh spec/support/each.sh 2 $(BUSTED)
 
 test-live: all
 	@test -n "$(PYROSCOPE_URL)" || { echo "usage: make test-live PYROSCOPE_URL=http://127.0.0.1:4040" >&2; exit 2; }
@@ -77,17 +77,20 @@ test-live: all
 lint: all
 	@sh spec/support/lint.sh $(B)
 
+# what is about packages, not code, is left out
+WATCHED = $(filter-out spec/package_spec.lua spec/cli_%,$(wildcard spec/*_spec.lua))
+
 # programs that specs start are the ordinary build: only the specs' own process is watched
 asan: all
 	@$(MAKE) --no-print-directory -j4 B=build/asan CFLAGS="-O1 -g -fno-omit-frame-pointer" \
 	  SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined" all
-	@LC_ALL=C.UTF-8 ASAN_OPTIONS=detect_leaks=0 PYROSCOPE_BUILD=build/asan \
-	  sh spec/support/each.sh env LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) \
+	@LC_ALL=C.UTF-8 ASAN_OPTIONS=detect_leaks=0 PYROSCOPE_BUILD=build/asan SPECS="$(WATCHED)" \
+	  sh spec/support/each.sh 2 env LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) \
 	  $$($(CC) -print-file-name=libubsan.so)" \
 	  $(LUA) /usr/bin/busted --ignore-lua -r asan -o spec/support/summary.lua
 
 valgrind: all
-	@LC_ALL=C.UTF-8 PYROSCOPE_EVERY=97 sh spec/support/each.sh valgrind -q --error-exitcode=99 \
+	@LC_ALL=C.UTF-8 PYROSCOPE_EVERY=97 SPECS="$(WATCHED)" sh spec/support/each.sh 2 valgrind -q --error-exitcode=99 \
 	  --leak-check=full --keep-debuginfo=yes --show-leak-kinds=definite \
 	  --errors-for-leak-kinds=definite --suppressions=spec/valgrind.supp $(BUSTED)
 

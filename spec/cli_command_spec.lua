@@ -156,13 +156,14 @@ describe("pscope", function()
     local url = ("http://127.0.0.1:%s/debug/pprof/heap?seconds=1"):format(port)
     local out, err, code = cli.run { "top", "--source", url, "-n", "2", "-o", "names" }
     local again = cli.run { "top", url, "-n", "2", "-o", "names" }
-    local _, _, missing = cli.run { "top", "--source", url .. "x".. "/debug/pprof/nothing" }
+    local _, missing, status = cli.run { "top", "--source", (url:gsub("heap", "nothing")) }
     os.execute("kill " .. pid)
     pipe:close()
     assert.equal(0, code, err)
     assert.equal("json.structEncoder.encode\nruntime.scanobject\n", out)
     assert.equal(out, again)
-    assert.is_true(missing ~= 0)
+    assert.equal(7, status)
+    assert.matches("HTTP 404", missing)
     local _, requests = io.open(here .. "/log"):read "a":gsub('"GET /debug/pprof/heap%?seconds=1 ', "")
     assert.equal(2, requests)
   end)

@@ -92,8 +92,7 @@ static void again (const pyr_profile *p, pyr_granularity by) {
   pyr_profile_free(&q);
 }
 
-/* Rows without a tree: the values of all functions and of empty stacks are the whole.
- */
+/* Rows without a tree: all functions and the empty stacks are the whole. */
 static void rows (const pyr_pprof *h, pyr_pprofselection *s, int64_t total) {
   pyr_stacks b;
   pyr_pprofrows r = {NULL, 0};

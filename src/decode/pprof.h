@@ -110,14 +110,12 @@ pyr_slice pyr_pprof_message (const pyr_pprof *h, uint32_t i);
 bool pyr_pprof_label (const pyr_pprof *h, uint32_t i, const uint8_t **at,
                       pyr_pproflabel *label);
 
-/* What a label stands for, by its key: span_id and the older profile_id are PYR_SPAN.
- */
+/* What a label is, by its key: span_id and the older profile_id are PYR_SPAN. */
 typedef enum pyr_labelkind { PYR_LABEL, PYR_SPAN, PYR_TRACE } pyr_labelkind;
 
 pyr_labelkind pyr_pprof_kind (const pyr_pprof *h, uint32_t key);
 
-/* Fills sets, labels and sample_sets; part of parsing. 'labelled': some sample has any.
- */
+/* Fills sets, labels and sample_sets: part of parsing. 'labelled': some has any. */
 pyr_status pyr_pprof_sets (pyr_pprof *h, bool labelled, pyr_error *e);
 
 /* True if any value of the sample is negative: a server drops it whole. */

@@ -22,7 +22,7 @@ typedef struct level {
   bool outermost, first; /* of its line, of its frame */
 } level;
 
-/* What a walk knows of a line of the file; a place keeps its weight in its first line. */
+/* What a walk knows of a line; a place keeps its weight in the first of its lines. */
 typedef struct linestate {
   int64_t self, total;
   uint32_t frame, place;
@@ -172,8 +172,7 @@ static bool wanted (const walker *w, uint32_t i) {
 }
 
 /* True if the stack begins with the functions of the call site. Asks before anything of
-   the stack is learnt, so that a profile has no frames of samples that were left out.
- */
+   the stack is learnt: a profile has no frames of samples that were left out. */
 static bool atcallsite (const walker *w, const uint32_t *locations, uint32_t depth) {
   uint32_t found = 0, k, line;
   for (k = depth; k-- > 0 && found < w->s->call_site_depth;) {

@@ -179,8 +179,6 @@ static int pprof_ids (lua_State *L) {
   return collecttags(L, true);
 }
 
-/* An array of wanted sets at 'arg' (nil: NULL) as flags in a userdata, which is pushed.
- */
 const bool *pyr_lua_checksets (lua_State *L, int arg, const pyr_pprof *h) {
   bool *flags;
   lua_Integer i, n;
@@ -231,8 +229,7 @@ typedef struct total {
   lua_Integer samples;
 } total;
 
-/* One pass for all sets: asking for each of them would walk over the samples as often.
- */
+/* One pass for all sets: asking for each would walk over the samples as often. */
 static int pprof_totals (lua_State *L) {
   pyr_pprof *h = checkpprof(L, 1);
   uint32_t type = pyr_lua_checktype(L, 2, h), i, depth;

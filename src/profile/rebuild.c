@@ -273,13 +273,14 @@ static pyr_status invertstacks (const pyr_profile *p, const uint32_t *map, pyr_s
                                 pyr_error *e) {
   uint64_t steps = 0;
   uint32_t i, k;
+  for (i = 0; i < p->count; i++)
+    if (p->nodes[i].self != 0) steps += p->nodes[i].level;
+  if (steps > INVERT_STEPS)
+    return pyr_fail(e, PYR_ELIMIT, "the stacks are too deep to be merged from the leaves",
+                    PYR_NOWHERE);
   for (i = 0; i < p->count; i++) {
     uint32_t at = 0, last = pyr_profile_is_other(p, i) ? p->nodes[i].parent : 0;
     if (p->nodes[i].self == 0) continue;
-    steps += p->nodes[i].level;
-    if (steps > INVERT_STEPS)
-      return pyr_fail(e, PYR_ELIMIT, "the stacks are too deep to be merged from the leaves",
-                      PYR_NOWHERE);
     for (k = i; k != last; k = p->nodes[k].parent)
       if (pyr_stacks_child(b, at, map[p->nodes[k].frame], &at, e) != PYR_OK)
         return e->status;

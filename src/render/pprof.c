@@ -162,8 +162,7 @@ static pyr_string typepart (const char *id, unsigned n) {
   return s;
 }
 
-/* What the numbers are: sample type and unit, period type and unit, as strings 1 to 4.
- */
+/* What the numbers are: types and units of samples and period, as strings 1 to 4. */
 typedef struct meaning {
   pyr_string part[4];
   uint32_t index[4];

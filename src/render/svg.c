@@ -117,26 +117,30 @@ static int wider (const void *a, const void *b) {
   return x->place < y->place ? -1 : x->place > y->place;
 }
 
-/* Left edges of all nodes, in units; level order, so parents are placed before children. */
-static pyr_status place (const pyr_profile *p, double *left, pyr_error *e) {
+/* Left edges of all nodes, in units, and the order in which they are drawn: level by level, from
+   left to right, whatever order the profile stores siblings in. */
+static pyr_status place (const pyr_profile *p, double *left, uint32_t *order, pyr_error *e) {
   pyr_sorted s;
   ordered *row = malloc((p->count + 1u) * sizeof *row);
-  uint32_t i, c;
+  uint32_t i, c, count = 1;
   if (row == NULL) return pyr_nomemory(e);
   if (pyr_sorted_init(&s, p, e) != PYR_OK) {
     free(row);
     return e->status;
   }
   left[0] = 0;
-  for (i = 0; i < p->count; i++) {
-    uint32_t first = p->nodes[i].first_child, n = p->nodes[i + 1].first_child - first;
-    double x = left[i];
+  order[0] = 0;
+  for (i = 0; i < count; i++) { /* the order is its own queue */
+    const pyr_node *node = p->nodes + order[i];
+    uint32_t first = node->first_child, n = node[1].first_child - first;
+    double x = left[order[i]];
     for (c = 0; c < n; c++)
       row[c] = (ordered){p->nodes[s.order[first + c]].total, c, s.order[first + c]};
     qsort(row, n, sizeof *row, wider);
     for (c = 0; c < n; c++) {
       left[row[c].node] = x;
       x += (double)row[c].total;
+      order[count++] = row[c].node;
     }
   }
   pyr_sorted_free(&s);
@@ -209,9 +213,11 @@ pyr_status pyr_render_svg (pyr_buffer *out, const pyr_profile *p, const pyr_rend
   picture g = {out, p, o->width > 0 ? o->width : 1200, o->min_width > 0 ? o->min_width : 0.5,
                0, 0, 0};
   double *left = malloc((p->count + 1u) * sizeof *left);
+  uint32_t *order = malloc((p->count + 1u) * sizeof *order), i;
   bool *drawn = calloc(p->count + 1u, 1);
-  pyr_status status = left == NULL || drawn == NULL ? pyr_nomemory(e) : place(p, left, e);
-  uint32_t i;
+  pyr_status status = left == NULL || order == NULL || drawn == NULL
+                          ? pyr_nomemory(e)
+                          : place(p, left, order, e);
   if (p->nodes[0].total > 0) g.scale = (g.width - 2 * MARGIN) / (double)p->nodes[0].total;
   for (i = 0; status == PYR_OK && i < p->count; i++) { /* a box needs the one it stands on */
     const pyr_node *n = p->nodes + i;
@@ -223,13 +229,14 @@ pyr_status pyr_render_svg (pyr_buffer *out, const pyr_profile *p, const pyr_rend
     head(&g, o);
     subtitle(&g, o);
     for (i = 0; i < p->count; i++)
-      if (drawn[i])
-        box(&g, i, MARGIN + left[i] * g.scale, (double)p->nodes[i].total * g.scale,
-            o->unit);
+      if (drawn[order[i]])
+        box(&g, order[i], MARGIN + left[order[i]] * g.scale,
+            (double)p->nodes[order[i]].total * g.scale, o->unit);
     pyr_buffer_text(out, "</svg>\n");
     status = pyr_rendered(out, e);
   }
   free(left);
+  free(order);
   free(drawn);
   return status;
 }

@@ -85,7 +85,7 @@ end
 ---@return pyroscope.error? err
 return function(input, options)
   options = check.options("load", options, OPTIONS, 2)
-  local bytes, err = input, nil
+  local bytes, err = input
   local path = type(input) == "string" and is_path(input) and input or nil
   if path then
     bytes, err = core.read_file(path, options.max_bytes or 536870912)
