@@ -589,7 +589,7 @@ describe("a client", function()
 
   describe("that meets trouble", function()
     local function failing(path, options)
-      local given = { url = server().url .. path, timeout = 1 }
+      local given = { url = server().url .. path, timeout = 1.8 }
       for name, value in pairs(options or {}) do given[name] = value end
       local client <close> = assert(pyroscope.connect(given))
       local found, err = client:profile(ask { type = shop.CPU })

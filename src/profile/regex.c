@@ -6,7 +6,7 @@
 
 #define MATCH_LIMIT 100000 /* calls of PCRE2's matcher a text: 1.4 ms at worst */
 #define HEAP_LIMIT 20480   /* KiB */
-#define NEST_LIMIT 1000    /* of groups, as in RE2 */
+#define NEST_LIMIT 500     /* of groups; the check has its own */
 
 void pyr_regex_free (pyr_regex *r) {
   pcre2_match_context_free(r->context);
@@ -23,7 +23,7 @@ static pcre2_code *compile (const char *pattern, size_t length, uint32_t options
   *problem = PCRE2_ERROR_NOMEMORY;
   if (c == NULL) return NULL;
   pcre2_set_newline(c, PCRE2_NEWLINE_LF);
-  pcre2_set_parens_nest_limit(c, NEST_LIMIT + 8);
+  pcre2_set_parens_nest_limit(c, NEST_LIMIT);
   code = pcre2_compile((PCRE2_SPTR)pattern, length,
                        options | PCRE2_UTF | PCRE2_MATCH_INVALID_UTF |
                            PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_CIRCUMFLEX |

@@ -8,7 +8,7 @@
 ** come out as themselves or as \x{..}, groups as (?:..), assertions in groups of their own.
 */
 #define MOST_REPEATS 1000 /* also of nested ones, multiplied */
-#define MOST_GROUPS 1000
+#define MOST_GROUPS 400 /* RE2 takes 1000, PCRE2 not always 600 */
 
 typedef struct group {
   size_t at;        /* where it begins */
@@ -355,7 +355,10 @@ static bool groupname (reader *r, size_t start, size_t skip) {
 
 /* 'fold' is the flag i outside of it. */
 static bool opengroup (reader *r, size_t start, bool fold) {
-  if (r->depth == MOST_GROUPS) return refuse(r, start, "groups are nested too deeply");
+  if (r->depth == MOST_GROUPS) {
+    pyr_fail(r->e, PYR_ELIMIT, "groups are nested too deeply", PYR_NOWHERE);
+    return false;
+  }
   r->groups[r->depth++] = (group){start, r->repeats, fold};
   r->repeats = 1;
   r->atom = r->repeated = false;
