@@ -198,6 +198,41 @@ describe("a profile", function()
       shown "package")
   end)
 
+  it("knows the package of a function from its name", function()
+    for name, package in pairs {
+      ["net/http.(*conn).serve"] = "net/http", ["main.main.func1"] = "main",
+      ["main.(*T[github.com/x/y.Z]).M"] = "main", ["time.Time.Sub"] = "time",
+      ["encoding/json.appendString[go.shape.string]"] = "encoding/json",
+      ["gopkg.in/yaml%2ev3.Unmarshal"] = "gopkg.in/yaml%2ev3",
+      ["github.com/Azure/sdk/core.(*X).Y"] = "github.com/Azure/sdk/core",
+      ["com.acme.Foo.bar"] = "com.acme", ["java/lang/Thread.run"] = "java/lang",
+      ["java.util.Timer$Task.run"] = "java.util", ["os.path.join"] = "os.path",
+      ["System.Text.Json.Reader.Read"] = "System.Text.Json",
+      ["System.Threading!Thread.Start"] = "System.Threading",
+      ["std::vector<int, std::allocator<int> >::push_back(int const&)"] = "std",
+      ["void a::b<int>(int)"] = "a", ["v8::internal::Heap::Collect"] = "v8::internal",
+      ["(anonymous namespace)::x::f()"] = "x",
+      ["<alloc::vec::Vec<T> as core::ops::Drop>::drop"] = "alloc::vec",
+      ["tokio::runtime::task::Harness<T,S>::poll"] = "tokio::runtime::task",
+      ["app/server.py:handle"] = "app/server.py", ["/usr/lib/threading.py:run - 12"]
+        = "/usr/lib/threading.py", ["libc.so.6`read"] = "libc.so.6", ["[vdso]"] = "vdso",
+      ["malloc"] = "<none>", ["operator!="] = "<none>", [""] = "<none>", ["."] = "<none>",
+      ["::"] = "<none>", ["("] = "<none>", ["/"] = "<none>", ["\xff.\xff"] = "\xff" } do
+      local profile = assert(core.decode(writer.pprof { types = { { "cpu", "ns" } },
+        samples = { { stack = { name }, values = { 1 } } } }))
+      assert.equal(package, profile:top(1, { group = "package" })[1].name, name)
+    end
+  end)
+
+  it("takes the package from the place where the name has none", function()
+    for _, case in ipairs { { "quote", "lib/quote.js", "lib/quote.js" },
+      { "tick", "/app/src/tick.c", "/app/src" }, { "post", "node:inspector", "node:inspector" } } do
+      local profile = assert(core.decode(writer.pprof { types = { { "cpu", "ns" } },
+        samples = { { stack = { { case[1], case[2], 3 } }, values = { 1 } } } }))
+      assert.equal(case[3], profile:top(1, { group = "package" })[1].name)
+    end
+  end)
+
   it("lists the lines of a file, recursion counted once", function()
     local bytes = writer.pprof { types = { { "cpu", "nanoseconds" } }, samples = {
       { stack = { { "f", "a.go", 3 }, { "f", "a.go", 2 }, { "f", "a.go", 3 } }, values = { 5 } },

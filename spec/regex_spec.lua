@@ -45,7 +45,9 @@ describe("a regular expression", function()
         for i, text in ipairs(texts) do
           local where = ("%q on %q"):format(pattern, text)
           assert.equal(anywhere:sub(i, i) == "1", (regex:test(text)), where)
-          assert.equal(whole:sub(i, i) == "1", (anchored:test(text)), where)
+          if whole ~= "?" then
+            assert.equal(whole:sub(i, i) == "1", (anchored:test(text)), where)
+          end
         end
         accepted = accepted + 1
       end
@@ -144,7 +146,7 @@ describe("a regular expression", function()
     regex, err = core.regex(("("):rep(401) .. (")"):rep(401))
     assert.is_nil(regex)
     assert.same({ "limit", "groups are nested too deeply" }, { err.kind, err.message })
-    regex, err = core.regex(("(?:abcdefghij[k-z]{1000}){1}"):rep(400))
+    regex, err = core.regex "([a-c]x[d-f]y[0-9]){1000}"
     assert.is_nil(regex)
     assert.equal("limit", err.kind)
   end)

@@ -20,7 +20,7 @@ return function()
     -- one line for each reason, with the number of cases that share it
     local reasons, order = {}, {}
     for _, case in ipairs(handler.pendings) do
-      local reason = text(case.message)
+      local reason = case.message and text(case.message) or case.name
       if not reasons[reason] then
         reasons[reason] = 0
         order[#order + 1] = reason

@@ -14,7 +14,8 @@ static size_t firstblock (const char *bytes, size_t len, size_t max_bytes) {
   size_t cap = 64 << 20, hint = len < 1024 ? 4096 : len * 4;
   if (len >= 18) {
     const unsigned char *t = (const unsigned char *)bytes + len - 4;
-    size_t size = (size_t)t[0] | (size_t)t[1] << 8 | (size_t)t[2] << 16 | (size_t)t[3] << 24;
+    size_t size =
+        (size_t)t[0] | (size_t)t[1] << 8 | (size_t)t[2] << 16 | (size_t)t[3] << 24;
     if (size > 0 && size / 1100 <= len) hint = size;
   }
   if (hint > cap) hint = cap;
@@ -45,7 +46,8 @@ static pyr_status inflatemembers (z_stream *z, pyr_buffer *out, const char *byte
     if (status == Z_STREAM_END) {
       if (at == len || !pyr_is_gzip(bytes + at, len - at)) {
         /* trailing zero bytes are padding, anything else is damage */
-        while (at < len && bytes[at] == '\0') at++;
+        while (at < len && bytes[at] == '\0')
+          at++;
         if (at == len) return PYR_OK;
         return pyr_fail(e, PYR_EDECODE, "bytes after the end of the gzip data", at);
       }
@@ -61,8 +63,8 @@ static pyr_status inflatemembers (z_stream *z, pyr_buffer *out, const char *byte
   }
 }
 
-pyr_status pyr_inflate (pyr_buffer *out, const char *bytes, size_t len, size_t max_bytes,
-                        pyr_error *e) {
+pyr_status pyr_inflate (pyr_buffer *out, const char *bytes, size_t len,
+                        size_t max_bytes, pyr_error *e) {
   z_stream z;
   pyr_status status;
   memset(&z, 0, sizeof z);

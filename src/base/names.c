@@ -90,7 +90,8 @@ static pyr_status grow (pyr_names *n) {
   if (table == NULL) return PYR_EMEMORY;
   for (i = 0; i < n->count; i++) {
     uint32_t at = (uint32_t)n->hashes[i] & (slots - 1);
-    while (table[at] != 0) at = (at + 1) & (slots - 1);
+    while (table[at] != 0)
+      at = (at + 1) & (slots - 1);
     table[at] = i + 1;
   }
   free(n->slots);

@@ -70,8 +70,9 @@ static int alignment__tostring (lua_State *L) {
   if (u->tree.nodes == NULL)
     lua_pushliteral(L, "alignment (closed)");
   else
-    lua_pushfstring(L, "alignment (before %I, after %I, %I nodes)", (lua_Integer)u->totals[0],
-                    (lua_Integer)u->totals[1], (lua_Integer)u->tree.count);
+    lua_pushfstring(L, "alignment (before %I, after %I, %I nodes)",
+                    (lua_Integer)u->totals[0], (lua_Integer)u->totals[1],
+                    (lua_Integer)u->tree.count);
   return 1;
 }
 
@@ -81,7 +82,8 @@ typedef struct sides {
   uint32_t open, seen;
 } sides;
 
-static pyr_status weigh (const pyr_union *u, const uint32_t *of, sides *w, pyr_error *e) {
+static pyr_status weigh (const pyr_union *u, const uint32_t *of, sides *w,
+                         pyr_error *e) {
   const pyr_profile *p = &u->tree;
   uint32_t *path = malloc((p->levels + 1u) * sizeof *path), depth = 0, i, s;
   if (path == NULL) return pyr_nomemory(e);
@@ -153,7 +155,8 @@ static int alignment_rows (lua_State *L) {
     lua_settop(L, 3);
   }
   groups = pyr_lua_newgroups(L);
-  if (pyr_lua_weighgroups(groups, &u->tree, by, &e) != PYR_OK) return pyr_lua_error(L, &e);
+  if (pyr_lua_weighgroups(groups, &u->tree, by, &e) != PYR_OK)
+    return pyr_lua_error(L, &e);
   w = pyr_lua_scratch(L, groups->g.count, sizeof *w);
   if (weigh(u, groups->g.of, w, &e) != PYR_OK) return pyr_lua_error(L, &e);
   order = pyr_lua_scratch(L, groups->g.count, sizeof *order);
@@ -259,7 +262,8 @@ static int core_align (lua_State *L) {
   return filled(L, u);
 }
 
-pyr_status pyr_lua_pushdiff (lua_State *L, const char *bytes, size_t len, pyr_error *e) {
+pyr_status pyr_lua_pushdiff (lua_State *L, const char *bytes, size_t len,
+                             pyr_error *e) {
   pyr_union *u = newunion(L);
   if (pyr_decode_diff_proto(u, bytes, len, e) == PYR_OK)
     filled(L, u);

@@ -64,7 +64,7 @@ void pyr_lua_weigh (lua_State *L, size_t bytes);
 void pyr_lua_type (lua_State *L, const char *name, const luaL_Reg *metamethods,
                    const luaL_Reg *methods);
 
-pyr_luaprofile *pyr_lua_newprofile (lua_State *L); /* pushes it */
+pyr_luaprofile *pyr_lua_newprofile (lua_State *L);       /* pushes it */
 pyr_luaprofile *pyr_lua_profile (lua_State *L, int arg); /* raises when closed */
 
 /* Scratch: a buffer that Lua frees (__gc and __close). */
@@ -74,11 +74,13 @@ pyr_buffer *pyr_lua_buffer (lua_State *L);
 int pyr_lua_pushbuffer (lua_State *L, pyr_buffer *b);
 
 /* Each binding file adds its functions to the module table on top of the stack. */
-void pyr_lua_open_profile (lua_State *L);  /* profile.c: decode, merge, subtract, formats */
-void pyr_lua_open_pprof (lua_State *L);    /* pprof.c: pprof, collect */
-void pyr_lua_open_align (lua_State *L);    /* align.c: align, decode_diff */
-void pyr_lua_open_querier (lua_State *L);  /* querier.c: methods, encode, decode_answer, ... */
-void pyr_lua_open_regex (lua_State *L);    /* regex.c */
+void pyr_lua_open_profile (
+    lua_State *L); /* profile.c: decode, merge, subtract, formats */
+void pyr_lua_open_pprof (lua_State *L); /* pprof.c: pprof, collect */
+void pyr_lua_open_align (lua_State *L); /* align.c: align, decode_diff */
+void pyr_lua_open_querier (
+    lua_State *L); /* querier.c: methods, encode, decode_answer, ... */
+void pyr_lua_open_regex (lua_State *L); /* regex.c */
 
 /* For querier.c: handles from messages inside an answer. Each pushes a handle, or pushes
    nothing and returns a status with 'e' filled. */
@@ -86,7 +88,8 @@ pyr_status pyr_lua_pushflamegraph (lua_State *L, const char *bytes, size_t len,
                                    pyr_error *e);
 pyr_status pyr_lua_pushtree (lua_State *L, const char *bytes, size_t len, pyr_error *e);
 pyr_status pyr_lua_pushdiff (lua_State *L, const char *bytes, size_t len, pyr_error *e);
-pyr_status pyr_lua_pushpprof (lua_State *L, const char *bytes, size_t len, pyr_error *e);
+pyr_status pyr_lua_pushpprof (lua_State *L, const char *bytes, size_t len,
+                              pyr_error *e);
 
 #pragma GCC visibility pop
 

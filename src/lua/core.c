@@ -181,13 +181,11 @@ static const luaL_Reg body_meta[] = {{"__gc", body__gc},
 static const luaL_Reg body_methods[] = {
     {"string", body_string}, {"close", body__gc}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"body", core_body},
-                                     {"read_file", core_read_file},
-                                     {"gzip", core_gzip},
-                                     {"gunzip", core_gunzip},
-                                     {"guess", core_guess},
-                                     {"live", core_live},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"body", core_body},   {"read_file", core_read_file},
+    {"gzip", core_gzip},   {"gunzip", core_gunzip},
+    {"guess", core_guess}, {"live", core_live},
+    {NULL, NULL}};
 
 #pragma GCC visibility push(default)
 int luaopen_pyroscope_core (lua_State *L);

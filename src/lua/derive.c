@@ -11,7 +11,8 @@ static int profile_truncate (lua_State *L) {
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
   luaL_argcheck(L, n >= 1 && n <= INT32_MAX, 2, "must be at least 1");
   to = pyr_lua_derived(L, 1);
-  return pyr_lua_pushderived(L, to, pyr_profile_truncate(&to->p, &p->p, (uint32_t)n, &e), &e);
+  return pyr_lua_pushderived(L, to,
+                             pyr_profile_truncate(&to->p, &p->p, (uint32_t)n, &e), &e);
 }
 
 static int profile_regroup (lua_State *L) {
@@ -80,7 +81,8 @@ static int selecting (lua_State *L, pyr_selecting how) {
   if (pyr_profile_match(&p->p, r, how == PYR_PRUNE_FROM, frames, &e) != PYR_OK)
     return pyr_lua_error(L, &e);
   to = pyr_lua_derived(L, 1);
-  return pyr_lua_pushderived(L, to, pyr_profile_select(&to->p, &p->p, how, frames, &e), &e);
+  return pyr_lua_pushderived(L, to, pyr_profile_select(&to->p, &p->p, how, frames, &e),
+                             &e);
 }
 
 static int profile_focus (lua_State *L) {
@@ -106,7 +108,6 @@ static int profile_show_from (lua_State *L) {
 static int profile_prune_from (lua_State *L) {
   return selecting(L, PYR_PRUNE_FROM);
 }
-
 
 /* ---- several profiles ---- */
 
@@ -193,8 +194,7 @@ static void mergewarnings (lua_State *L, int list, lua_Integer n) {
   for (i = 1; i <= n; i++) {
     partial = (listfield(L, list, i, "partial") && lua_toboolean(L, -1)) || partial;
     lua_pop(L, 1);
-    if (listfield(L, list, i, "warnings") && lua_istable(L, -1))
-      addwarnings(L, &count);
+    if (listfield(L, list, i, "warnings") && lua_istable(L, -1)) addwarnings(L, &count);
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
@@ -229,11 +229,12 @@ static void mergenumbers (lua_State *L, int list, lua_Integer n) {
 }
 
 static void pushmergedmeta (lua_State *L, int list, lua_Integer n) {
-  static const char *const agreed[] = {"profile_type", "unit",   "kind",
+  static const char *const agreed[] = {"profile_type", "unit",     "kind",
                                        "sum",          "selector", "source"};
   size_t k;
   lua_newtable(L);
-  for (k = 0; k < sizeof agreed / sizeof *agreed; k++) mergeagreed(L, list, n, agreed[k]);
+  for (k = 0; k < sizeof agreed / sizeof *agreed; k++)
+    mergeagreed(L, list, n, agreed[k]);
   mergelabels(L, list, n);
   mergewarnings(L, list, n);
   mergenumbers(L, list, n);
@@ -244,14 +245,17 @@ static bool unitsdiffer (lua_State *L, int list, lua_Integer n) {
   lua_Integer i;
   lua_pushnil(L); /* the first unit known */
   for (i = 1; i <= n; i++) {
-    if (listfield(L, list, i, "unit") && !lua_isnil(L, -2) && !lua_rawequal(L, -1, -2)) {
+    if (listfield(L, list, i, "unit") && !lua_isnil(L, -2) &&
+        !lua_rawequal(L, -1, -2)) {
       lua_pushfstring(L, "profiles in %s and in %s have no sum", lua_tostring(L, -2),
                       lua_tostring(L, -1));
       pyr_lua_fail(L, "usage", lua_tostring(L, -1), "units", NULL);
       return true;
     }
-    if (lua_isnil(L, -2)) lua_replace(L, -2);
-    else lua_pop(L, 1);
+    if (lua_isnil(L, -2))
+      lua_replace(L, -2);
+    else
+      lua_pop(L, 1);
   }
   lua_pop(L, 1);
   return false;

@@ -15,7 +15,8 @@
 
 typedef struct format {
   const char *name, *extension;
-  pyr_decoder *read; /* NULL for pprof and speedscope: their files say more than a tree */
+  pyr_decoder
+      *read; /* NULL for pprof and speedscope: their files say more than a tree */
   pyr_renderer *write;
   bool binary;
 } format;
@@ -26,7 +27,8 @@ static const format formats[] = {
     {"json", ".json", pyr_decode_flamegraph_json, pyr_render_json, false},
     {"speedscope", ".speedscope.json", NULL, NULL, false},
     {"tree", ".tree", pyr_decode_tree, pyr_render_tree, true},
-    {"flamegraph", ".flamegraph.pb", pyr_decode_flamegraph_proto, pyr_render_flamegraph, true},
+    {"flamegraph", ".flamegraph.pb", pyr_decode_flamegraph_proto, pyr_render_flamegraph,
+     true},
     {"svg", ".svg", NULL, pyr_render_svg, false},
     {NULL, NULL, NULL, NULL, false}};
 
@@ -39,7 +41,8 @@ static const format *findformat (const char *name) {
 
 /* A text option or else a meta key of the profile at 1; stays on the stack. */
 static const char *textoption (lua_State *L, const char *key, bool meta) {
-  if (lua_istable(L, 3) && lua_getfield(L, 3, key) == LUA_TSTRING) return lua_tostring(L, -1);
+  if (lua_istable(L, 3) && lua_getfield(L, 3, key) == LUA_TSTRING)
+    return lua_tostring(L, -1);
   if (meta && pyr_lua_metafield(L, 1, key) && lua_type(L, -1) == LUA_TSTRING)
     return lua_tostring(L, -1);
   return NULL;
@@ -78,7 +81,7 @@ static lua_Integer timeoption (lua_State *L, const char *key, const char *from,
 /* Renders the profile at 1 with the options at 3; pushes a buffer, or nil and an error. */
 static pyr_buffer *render (lua_State *L, const format *f) {
   static const char *const known[] = {
-      "time_nanos", "duration_nanos", "raw",   "title", "subtitle",     "width",
+      "time_nanos", "duration_nanos", "raw",   "title",  "subtitle",     "width",
       "min_width",  "unit",           "force", "format", "profile_type", NULL};
   pyr_luaprofile *p = pyr_lua_profile(L, 1), *scaled = p;
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
@@ -169,8 +172,9 @@ static int writefile (lua_State *L, const char *path, const pyr_buffer *b, bool 
     target = lua_tostring(L, -1);
     unlink(target);
   }
-  fd = open(target, pipe ? O_WRONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-            0600);
+  fd =
+      open(target,
+           pipe ? O_WRONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return writefailure(L, path, errno);
   while (done < b->len) {
     ssize_t n = write(fd, b->data + done, b->len - done);
@@ -288,8 +292,9 @@ static int decodespeedscope (lua_State *L, const char *bytes, size_t len) {
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
   if (lua_istable(L, 3)) {
     lua_getfield(L, 3, "granularity");
-    about.granularity =
-        luaL_checkoption(L, -1, "function", wanted) == 0 ? PYR_BY_FUNCTION : PYR_BY_LINE;
+    about.granularity = luaL_checkoption(L, -1, "function", wanted) == 0
+                            ? PYR_BY_FUNCTION
+                            : PYR_BY_LINE;
   }
   p = pyr_lua_newprofile(L);
   if (pyr_decode_speedscope(&p->p, &about, bytes, len, &e) != PYR_OK)
@@ -323,7 +328,8 @@ static int core_decode (lua_State *L) {
   }
   if (pyr_is_gzip(bytes, len)) {
     b = pyr_lua_buffer(L);
-    if (pyr_inflate(b, bytes, len, max_bytes, &e) != PYR_OK) return pyr_lua_error(L, &e);
+    if (pyr_inflate(b, bytes, len, max_bytes, &e) != PYR_OK)
+      return pyr_lua_error(L, &e);
     bytes = b->data == NULL ? "" : b->data;
     len = b->len;
   }
@@ -333,18 +339,24 @@ static int core_decode (lua_State *L) {
     pyr_format guess = pyr_format_guess(bytes, len);
     name = pyr_format_name(guess);
     if (guess == PYR_FORMAT_UNKNOWN)
-      return pyr_lua_fail(L, "decode", "no format that is known here", "unknown_format",
-                          "pprof, folded stacks, speedscope, Pyroscope's JSON and TREE are read");
+      return pyr_lua_fail(
+          L, "decode", "no format that is known here", "unknown_format",
+          "pprof, folded stacks, speedscope, Pyroscope's JSON and TREE are read");
     if (guess == PYR_FORMAT_DIFF_JSON)
-      return refused(L, "a flame graph of two sides", "give the two profiles to `pscope diff`");
+      return refused(L, "a flame graph of two sides",
+                     "give the two profiles to `pscope diff`");
     if (guess == PYR_FORMAT_HTML)
-      return refused(L, "a page of HTML", "a login or error page was saved in place of a profile?");
+      return refused(L, "a page of HTML",
+                     "a login or error page was saved in place of a profile?");
     if (guess == PYR_FORMAT_JFR)
-      return refused(L, "a JFR recording", "push it to Pyroscope, or convert it with async-profiler's jfrconv --pprof");
+      return refused(
+          L, "a JFR recording",
+          "push it to Pyroscope, or convert it with async-profiler's jfrconv --pprof");
     if (guess == PYR_FORMAT_CHROME_TRACE)
       return refused(L, "a Chrome trace", "export it as speedscope or folded stacks");
     if (guess == PYR_FORMAT_PERF)
-      return refused(L, "perf's own format", "perf script | stackcollapse-perf.pl gives folded stacks");
+      return refused(L, "perf's own format",
+                     "perf script | stackcollapse-perf.pl gives folded stacks");
   }
   if (strcmp(name, "pprof") == 0) return decodepprof(L, b, max_bytes);
   if (strcmp(name, "speedscope") == 0) return decodespeedscope(L, bytes, len);
@@ -364,7 +376,8 @@ pyr_status pyr_lua_pushflamegraph (lua_State *L, const char *bytes, size_t len,
   return e->status;
 }
 
-pyr_status pyr_lua_pushtree (lua_State *L, const char *bytes, size_t len, pyr_error *e) {
+pyr_status pyr_lua_pushtree (lua_State *L, const char *bytes, size_t len,
+                             pyr_error *e) {
   pyr_luaprofile *p = pyr_lua_newprofile(L);
   if (pyr_decode_tree(&p->p, bytes, len, e) == PYR_OK)
     pyr_lua_weigh(L, pyr_profile_bytes(&p->p));

@@ -109,7 +109,7 @@ int pyr_lua_describe (lua_State *L) {
 }
 
 /* A profile made from the one at 'arg' keeps what it is. Pushes the result. */
-pyr_luaprofile * pyr_lua_derived (lua_State *L, int arg) {
+pyr_luaprofile *pyr_lua_derived (lua_State *L, int arg) {
   const pyr_luaprofile *from = pyr_lua_profile(L, arg);
   pyr_luaprofile *to = pyr_lua_newprofile(L);
   to->divisor = from->divisor;
@@ -119,7 +119,7 @@ pyr_luaprofile * pyr_lua_derived (lua_State *L, int arg) {
 }
 
 int pyr_lua_pushderived (lua_State *L, pyr_luaprofile *to, pyr_status status,
-                        const pyr_error *e) {
+                         const pyr_error *e) {
   if (status != PYR_OK) return pyr_lua_error(L, e);
   pyr_lua_weigh(L, pyr_profile_bytes(&to->p));
   return 1;
@@ -181,7 +181,8 @@ static int profile_walk (lua_State *L) {
     lua_setfield(L, -2, "__close");
   }
   lua_setmetatable(L, -2);
-  if (pyr_sorted_init(&w->sorted, &p->p, &e) != PYR_OK) return luaL_error(L, "%s", e.message);
+  if (pyr_sorted_init(&w->sorted, &p->p, &e) != PYR_OK)
+    return luaL_error(L, "%s", e.message);
   lua_pushvalue(L, 1);
   lua_pushvalue(L, 2);
   lua_pushcclosure(L, walknext, 2);

@@ -25,7 +25,8 @@ typedef struct encoder {
 } encoder;
 
 /* Pushes the text of what is wrong with a field; always false. */
-static bool wrong (encoder *w, const pyr_message *m, const char *field, const char *what) {
+static bool wrong (encoder *w, const pyr_message *m, const char *field,
+                   const char *what) {
   lua_pushfstring(w->L, "%s: '%s' %s", m->name, field, what);
   return false;
 }
@@ -33,7 +34,8 @@ static bool wrong (encoder *w, const pyr_message *m, const char *field, const ch
 static int distance (const char *a, const char *b) {
   int row[64], i, j, m = (int)strlen(a), n = (int)strlen(b);
   if (m > 60 || n > 60) return 99;
-  for (j = 0; j <= n; j++) row[j] = j;
+  for (j = 0; j <= n; j++)
+    row[j] = j;
   for (i = 1; i <= m; i++) {
     int corner = row[0];
     row[0] = i;
@@ -79,9 +81,9 @@ static bool integer (lua_State *L, int at, int64_t *v) {
   p = s = lua_tostring(L, at);
   if (*p == '-') p++;
   if (*p == '\0' || p[strspn(p, "0123456789")] != '\0') return false;
-  return lua_stringtonumber(L, s) != 0 && (lua_isinteger(L, -1)
-             ? (*v = lua_tointeger(L, -1), lua_pop(L, 1), true)
-             : (lua_pop(L, 1), false));
+  return lua_stringtonumber(L, s) != 0 &&
+         (lua_isinteger(L, -1) ? (*v = lua_tointeger(L, -1), lua_pop(L, 1), true)
+                               : (lua_pop(L, 1), false));
 }
 
 static bool inrange (const pyr_field *f, int64_t v) {
@@ -100,7 +102,8 @@ static bool inrange (const pyr_field *f, int64_t v) {
 
 static bool encodemessage (encoder *w, const pyr_message *m);
 
-static bool encodeenum (encoder *w, const pyr_message *m, const pyr_field *f, int64_t *v) {
+static bool encodeenum (encoder *w, const pyr_message *m, const pyr_field *f,
+                        int64_t *v) {
   const pyr_enumvalue *known;
   const char *name;
   if (lua_type(w->L, -1) == LUA_TNUMBER && integer(w->L, -1, v)) return true;
@@ -139,7 +142,8 @@ static bool encodehandle (encoder *w, const pyr_field *f, bool *done) {
     *done = true;
     return true;
   }
-  if ((p == NULL || p->p.nodes == NULL) && (u == NULL || u->tree.nodes == NULL)) return true;
+  if ((p == NULL || p->p.nodes == NULL) && (u == NULL || u->tree.nodes == NULL))
+    return true;
   if (p != NULL && (f->payload == PYR_HFLAMEGRAPH || f->payload == PYR_HTREE)) {
     begin = pyr_put_begin(w->out, f);
     if (f->payload == PYR_HFLAMEGRAPH)
@@ -179,10 +183,12 @@ static bool encodevalue (encoder *w, const pyr_message *m, const pyr_field *f,
     return true;
   case PYR_TBOOL:
     if (!lua_isboolean(L, -1)) return wrong(w, m, f->name, "must be true or false");
-    if (!implicit || lua_toboolean(L, -1)) pyr_put_integer(w->out, f, lua_toboolean(L, -1));
+    if (!implicit || lua_toboolean(L, -1))
+      pyr_put_integer(w->out, f, lua_toboolean(L, -1));
     return true;
   case PYR_TDOUBLE:
-    if (lua_type(L, -1) != LUA_TNUMBER && !lua_stringtonumber(L, luaL_tolstring(L, -1, NULL)))
+    if (lua_type(L, -1) != LUA_TNUMBER &&
+        !lua_stringtonumber(L, luaL_tolstring(L, -1, NULL)))
       return wrong(w, m, f->name, "must be a number");
     number = lua_tonumber(L, -1);
     if (!isfinite(number)) return wrong(w, m, f->name, "must be a finite number");
@@ -270,7 +276,8 @@ static int core_encode (lua_State *L) {
   return b == NULL ? 2 : pyr_lua_pushbuffer(L, b);
 }
 
-static int pushjson (lua_State *L, const pyr_message *m, const char *bytes, size_t len) {
+static int pushjson (lua_State *L, const pyr_message *m, const char *bytes,
+                     size_t len) {
   pyr_buffer *text = pyr_lua_buffer(L);
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
   if (pyr_to_json(text, m, bytes, len, &e) != PYR_OK) return pyr_lua_error(L, &e);
@@ -470,7 +477,8 @@ static int pushanswer (lua_State *L, const pyr_method *m, const char *bytes, siz
   pyr_reader r;
   if (!d->raw && strcmp(m->response->name, "google.v1.Profile") == 0) {
     lua_newtable(L);
-    if (pyr_lua_pushpprof(L, bytes, len, &d->e) != PYR_OK) return pyr_lua_error(L, &d->e);
+    if (pyr_lua_pushpprof(L, bytes, len, &d->e) != PYR_OK)
+      return pyr_lua_error(L, &d->e);
     lua_setfield(L, -2, "profile");
     return 1;
   }

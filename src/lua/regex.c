@@ -3,13 +3,15 @@
 #define BEFORE 60 /* characters of a long pattern that are shown around the place */
 
 static size_t forward (const char *s, size_t at, size_t len) {
-  while (at < len && ((unsigned char)s[at] & 0xc0) == 0x80) at++;
+  while (at < len && ((unsigned char)s[at] & 0xc0) == 0x80)
+    at++;
   return at;
 }
 
 /* The pattern with a caret under the place: one line each, whatever is in the pattern. */
 static void addcaret (pyr_buffer *b, const char *pattern, size_t len, size_t where) {
-  size_t from = where > BEFORE ? forward(pattern, where - BEFORE, len) : 0, i, column = 0;
+  size_t from = where > BEFORE ? forward(pattern, where - BEFORE, len) : 0, i,
+         column = 0;
   size_t to = len - from > 2 * BEFORE ? forward(pattern, from + 2 * BEFORE, len) : len;
   if (from != 0) pyr_buffer_text(b, "...");
   for (i = from; i < to;) {
@@ -25,7 +27,8 @@ static void addcaret (pyr_buffer *b, const char *pattern, size_t len, size_t whe
   }
   pyr_buffer_text(b, to != len ? "...\n" : "\n");
   if (from != 0) column += 3;
-  while (column-- != 0) pyr_buffer_char(b, ' ');
+  while (column-- != 0)
+    pyr_buffer_char(b, ' ');
   pyr_buffer_text(b, "^\n");
 }
 
@@ -78,7 +81,8 @@ static int regex__tostring (lua_State *L) {
   return 1;
 }
 
-pyr_regex *pyr_lua_newregex (lua_State *L, const char *pattern, size_t len, bool anchored) {
+pyr_regex *pyr_lua_newregex (lua_State *L, const char *pattern, size_t len,
+                             bool anchored) {
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
   pyr_regex *r = lua_newuserdatauv(L, sizeof *r, 0);
   r->code = r->match = r->context = NULL;
@@ -108,7 +112,8 @@ static const luaL_Reg metamethods[] = {{"__gc", regex__gc},
                                        {"__close", regex__gc},
                                        {"__tostring", regex__tostring},
                                        {NULL, NULL}};
-static const luaL_Reg methods[] = {{"test", regex_test}, {"close", regex__gc}, {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"test", regex_test}, {"close", regex__gc}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"regex", core_regex}, {NULL, NULL}};
 
 void pyr_lua_open_regex (lua_State *L) {

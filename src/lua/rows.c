@@ -26,8 +26,8 @@ pyr_luagroups *pyr_lua_newgroups (lua_State *L) {
   return s;
 }
 
-pyr_status pyr_lua_weighgroups (pyr_luagroups *s, const pyr_profile *p, pyr_granularity by,
-                                pyr_error *e) {
+pyr_status pyr_lua_weighgroups (pyr_luagroups *s, const pyr_profile *p,
+                                pyr_granularity by, pyr_error *e) {
   if (pyr_grouping_init(&s->g, p, by, e) != PYR_OK) return e->status;
   s->w = calloc(s->g.count + 1u, sizeof *s->w);
   if (s->w == NULL) return pyr_nomemory(e);

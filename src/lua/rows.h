@@ -20,8 +20,8 @@ typedef struct pyr_luagroups {
 pyr_luagroups *pyr_lua_newgroups (lua_State *L);
 
 /* Group 'by' of 'p', with weights and speakers. */
-pyr_status pyr_lua_weighgroups (pyr_luagroups *s, const pyr_profile *p, pyr_granularity by,
-                                pyr_error *e);
+pyr_status pyr_lua_weighgroups (pyr_luagroups *s, const pyr_profile *p,
+                                pyr_granularity by, pyr_error *e);
 
 /* Sets name, file, line and start_line of a group in the table on top of the stack. */
 void pyr_lua_setplace (lua_State *L, const pyr_luagroups *s, uint32_t group);
@@ -70,7 +70,8 @@ int pyr_lua_patternerror (lua_State *L, const pyr_error *e, const char *pattern,
                           size_t len);
 
 /* Pushes a compiled pattern; NULL: nil and an error object instead. */
-pyr_regex *pyr_lua_newregex (lua_State *L, const char *pattern, size_t len, bool anchored);
+pyr_regex *pyr_lua_newregex (lua_State *L, const char *pattern, size_t len,
+                             bool anchored);
 
 #pragma GCC visibility pop
 

@@ -27,7 +27,8 @@ int pyr_lua_pushtop (lua_State *L, const pyr_luaprofile *p, pyr_luagroups *s,
   int64_t shown = 0, total = p->p.nodes[0].total, empty = p->p.nodes[0].self;
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
   uint32_t i;
-  if (pyr_profile_top(&s->g, s->w, by_total, &s->rows, &s->count, &s->all, &e) != PYR_OK)
+  if (pyr_profile_top(&s->g, s->w, by_total, &s->rows, &s->count, &s->all, &e) !=
+      PYR_OK)
     return pyr_lua_error(L, &e);
   lua_createtable(L, (int)s->count, 0);
   for (i = 0; i < s->count; i++) {
@@ -83,8 +84,10 @@ static int profile_find (lua_State *L) {
   if (pyr_profile_match(&p->p, r, false, frames, &e) != PYR_OK ||
       pyr_lua_weighgroups(s, &p->p, PYR_BY_FUNCTION, &e) != PYR_OK)
     return pyr_lua_error(L, &e);
-  for (i = 1; i < p->p.frame_count; i++) wanted[p->p.frames[i].name] |= frames[i];
-  for (i = 0; i < s->g.count; i++) s->w[i].seen = s->w[i].seen && wanted[i];
+  for (i = 1; i < p->p.frame_count; i++)
+    wanted[p->p.frames[i].name] |= frames[i];
+  for (i = 0; i < s->g.count; i++)
+    s->w[i].seen = s->w[i].seen && wanted[i];
   if (pyr_profile_top(&s->g, s->w, true, &s->rows, &s->count, &s->all, &e) != PYR_OK)
     return pyr_lua_error(L, &e);
   lua_createtable(L, (int)s->count, 0);
@@ -113,7 +116,8 @@ static void pushedge (lua_State *L, const pyr_luaprofile *p, const pyr_luagroups
 static uint32_t findstring (const pyr_profile *p, const char *text, size_t len) {
   uint32_t i;
   for (i = 0; i < p->string_count; i++)
-    if (p->strings[i].length == len && memcmp(p->strings[i].bytes, text, len) == 0) return i;
+    if (p->strings[i].length == len && memcmp(p->strings[i].bytes, text, len) == 0)
+      return i;
   return UINT32_MAX;
 }
 
@@ -214,7 +218,8 @@ static int profile_files (lua_State *L) {
   bool *seen = pyr_lua_scratch(L, p->p.string_count, sizeof *seen);
   uint32_t i;
   lua_Integer n = 0;
-  for (i = 1; i < p->p.frame_count; i++) seen[p->p.frames[i].file] = true;
+  for (i = 1; i < p->p.frame_count; i++)
+    seen[p->p.frames[i].file] = true;
   lua_newtable(L);
   for (i = 1; i < p->p.string_count; i++)
     if (seen[i]) {
@@ -232,7 +237,8 @@ static int profile_stacks (lua_State *L) {
   void **block = pyr_lua_owner(L);
   luaL_argcheck(L, n >= 0 && n <= INT32_MAX, 2, "out of range");
   count = (uint32_t)n;
-  if (pyr_profile_heaviest(&p->p, &nodes, &count, &e) != PYR_OK) return pyr_lua_error(L, &e);
+  if (pyr_profile_heaviest(&p->p, &nodes, &count, &e) != PYR_OK)
+    return pyr_lua_error(L, &e);
   *block = nodes;
   lua_createtable(L, (int)count, 0);
   for (i = 0; i < count; i++) {
@@ -252,14 +258,11 @@ static int profile_stacks (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"top", profile_top},
-                                   {"find", profile_find},
-                                   {"callers", profile_callers},
-                                   {"callees", profile_callees},
-                                   {"lines", profile_lines},
-                                   {"files", profile_files},
-                                   {"stacks", profile_stacks},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"top", profile_top},         {"find", profile_find},
+    {"callers", profile_callers}, {"callees", profile_callees},
+    {"lines", profile_lines},     {"files", profile_files},
+    {"stacks", profile_stacks},   {NULL, NULL}};
 
 void pyr_lua_add_rows (lua_State *L) {
   luaL_setfuncs(L, methods, 0);

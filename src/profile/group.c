@@ -28,8 +28,8 @@ static pyr_status internunknown (pyr_names *names, pyr_string object, uint32_t *
 static pyr_status groupby (pyr_grouping *g, uint32_t frame) {
   const pyr_profile *p = g->p;
   const pyr_frame *f = p->frames + frame;
-  pyr_string s = g->by == PYR_BY_FILE ? p->strings[f->file]
-                                      : pyr_package(p->strings[f->name]);
+  pyr_string s =
+      g->by == PYR_BY_FILE ? p->strings[f->file] : pyr_package(p->strings[f->name]);
   if (frame == 0) {
     g->of[0] = 0;
     return PYR_OK;
@@ -76,7 +76,8 @@ pyr_status pyr_grouping_init (pyr_grouping *g, const pyr_profile *p, pyr_granula
   g->of = malloc(p->frame_count * sizeof *g->of);
   if (g->of == NULL) return pyr_nomemory(e);
   if (by == PYR_BY_FUNCTION) {
-    for (f = 0; f < p->frame_count; f++) g->of[f] = p->frames[f].name;
+    for (f = 0; f < p->frame_count; f++)
+      g->of[f] = p->frames[f].name;
     g->names = p->strings;
     g->count = p->string_count;
   } else
@@ -147,7 +148,8 @@ static bool speaksfor (const pyr_profile *p, const pyr_weight *w, uint32_t f,
   return p->frames[f].line < p->frames[best].line;
 }
 
-pyr_status pyr_grouping_frames (const pyr_grouping *g, uint32_t **frames, pyr_error *e) {
+pyr_status pyr_grouping_frames (const pyr_grouping *g, uint32_t **frames,
+                                pyr_error *e) {
   const pyr_profile *p = g->p;
   pyr_weight *w = calloc(p->frame_count, sizeof *w);
   pyr_grouping lines = {0};
@@ -162,7 +164,8 @@ pyr_status pyr_grouping_frames (const pyr_grouping *g, uint32_t **frames, pyr_er
     pyr_grouping_free(&lines);
   }
   if (status == PYR_OK) {
-    for (f = 0; f < g->count; f++) (*frames)[f] = UINT32_MAX;
+    for (f = 0; f < g->count; f++)
+      (*frames)[f] = UINT32_MAX;
     for (f = 1; f < p->frame_count; f++) {
       uint32_t *best = *frames + (g->of[f] & ~PYR_GROUP_OTHER);
       if (speaksfor(p, w, f, *best)) *best = f;

@@ -54,7 +54,8 @@ static pyr_status trynames (matcher *m, bool *matches) {
     uint32_t id = p->frames[i].name;
     if (m->tried[id] == 0) {
       bool found = false;
-      if (s.length != 0 && pyr_regex_test(m->r, s.bytes, s.length, &found, m->e) != PYR_OK)
+      if (s.length != 0 &&
+          pyr_regex_test(m->r, s.bytes, s.length, &found, m->e) != PYR_OK)
         return m->e->status;
       m->tried[id] = found ? 1 : -1;
     }

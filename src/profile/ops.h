@@ -17,7 +17,8 @@
    those seen; 0: all. '*rows' is malloced, '*count' how many there are, '*all' how many were
    seen. */
 pyr_status pyr_profile_top (const pyr_grouping *g, const pyr_weight *w, bool by_total,
-                            uint32_t **rows, uint32_t *count, uint32_t *all, pyr_error *e);
+                            uint32_t **rows, uint32_t *count, uint32_t *all,
+                            pyr_error *e);
 
 /*
 ** Who calls function 'name' (a string id), or whom it calls: values of the edges by the name on
@@ -39,8 +40,8 @@ pyr_status pyr_profile_lines (const pyr_profile *p, uint32_t file, uint32_t only
                               pyr_linerow **rows, uint32_t *count, pyr_error *e);
 
 /* Nodes with the largest self, by value, then by place in a walk in name order. */
-pyr_status pyr_profile_heaviest (const pyr_profile *p, uint32_t **nodes, uint32_t *count,
-                                 pyr_error *e);
+pyr_status pyr_profile_heaviest (const pyr_profile *p, uint32_t **nodes,
+                                 uint32_t *count, pyr_error *e);
 
 /* The server's rule: about 'n' nodes by total, the rest of each node's children in one leaf
    "other". Nothing is cut where there are no more than n. */
@@ -48,8 +49,8 @@ pyr_status pyr_profile_truncate (pyr_profile *out, const pyr_profile *p, uint32_
                                  pyr_error *e);
 
 /* Coarser frames. PYR_EUNSUPPORTED where lines are wanted of a profile without. */
-pyr_status pyr_profile_regroup (pyr_profile *out, const pyr_profile *p, pyr_granularity by,
-                                pyr_error *e);
+pyr_status pyr_profile_regroup (pyr_profile *out, const pyr_profile *p,
+                                pyr_granularity by, pyr_error *e);
 
 typedef enum pyr_selecting {
   PYR_FOCUS,
@@ -68,8 +69,8 @@ pyr_status pyr_profile_match (const pyr_profile *p, const pyr_regex *r, bool sim
 /* 'matches' has a flag for every frame. Truncated leaves match nothing: they stay with the frame
    they were cut off from, and go where it goes. As in pprof, only prune_from keeps stacks
    without frames. */
-pyr_status pyr_profile_select (pyr_profile *out, const pyr_profile *p, pyr_selecting how,
-                               const bool *matches, pyr_error *e);
+pyr_status pyr_profile_select (pyr_profile *out, const pyr_profile *p,
+                               pyr_selecting how, const bool *matches, pyr_error *e);
 
 /* Merged from the leaves. Truncated stacks, whose leaves are unknown, become one leaf "other".
    PYR_ELIMIT for stacks so deep that it would take minutes. */
@@ -86,8 +87,8 @@ pyr_status pyr_profile_subtract (pyr_profile *out, const pyr_profile *a,
 
 /* A tree with other selfs: nodes without any value below them are left out, and those flagged in
    'gone' (NULL: none) give their children to the node above. */
-pyr_status pyr_profile_rebuild (pyr_profile *out, const pyr_profile *p, const int64_t *selfs,
-                                const bool *gone, pyr_error *e);
+pyr_status pyr_profile_rebuild (pyr_profile *out, const pyr_profile *p,
+                                const int64_t *selfs, const bool *gone, pyr_error *e);
 
 #pragma GCC visibility pop
 

@@ -30,15 +30,17 @@ static uint32_t library (pyr_string s) {
   uint32_t i;
   for (i = 1; i + 1 < s.length; i++) {
     if (s.bytes[i] == '`') return i;
-    if (s.bytes[i] == '!' && wordbyte(s.bytes[i - 1]) && wordbyte(s.bytes[i + 1])) return i;
+    if (s.bytes[i] == '!' && wordbyte(s.bytes[i - 1]) && wordbyte(s.bytes[i + 1]))
+      return i;
   }
   return 0;
 }
 
 /* End of a source file in "app/server.py:handle - 12" or "index.js handler". */
 static uint32_t script (pyr_string s) {
-  static const char *const endings[] = {".py",  ".rb",  ".php", ".js",  ".ts", ".mjs", ".cjs",
-                                        ".jsx", ".tsx", ".lua", ".erl", ".ex", ".pl"};
+  static const char *const endings[] = {".py",  ".rb",  ".php", ".js",  ".ts",
+                                        ".mjs", ".cjs", ".jsx", ".tsx", ".lua",
+                                        ".erl", ".ex",  ".pl"};
   uint32_t i;
   size_t k;
   for (i = 1; i < s.length; i++) {
@@ -101,7 +103,8 @@ static bool closure (pyr_string part) {
 
 static uint32_t lastdot (pyr_string s) {
   uint32_t i = s.length;
-  while (i > 0 && s.bytes[i - 1] != '.') i--;
+  while (i > 0 && s.bytes[i - 1] != '.')
+    i--;
   return i; /* one after the dot, or 0 */
 }
 
@@ -109,7 +112,8 @@ static pyr_string dotted (pyr_string s) {
   uint32_t i, end;
   if (s.length > 0 && s.bytes[s.length - 1] == '.') /* a receiver was cut: "sync." */
     return cut(s, 0, s.length - 1);
-  while ((i = lastdot(s)) > 0 && closure(cut(s, i, s.length))) s.length = i - 1;
+  while ((i = lastdot(s)) > 0 && closure(cut(s, i, s.length)))
+    s.length = i - 1;
   if (s.length > 0 && upper(s.bytes[0])) { /* System.Text.Json.Read; or a class alone */
     end = lastdot(s);
     end = end > 0 ? lastdot(cut(s, 0, end - 1)) : 0;
@@ -132,7 +136,8 @@ static pyr_string pathed (pyr_string s, uint32_t slash) {
 
 static pyr_string bracketed (pyr_string s) {
   uint32_t i = 1;
-  while (i < s.length && s.bytes[i] != ']') i++;
+  while (i < s.length && s.bytes[i] != ']')
+    i++;
   return cut(s, 1, i);
 }
 
@@ -155,7 +160,8 @@ pyr_string pyr_package (pyr_string name) {
 
 pyr_string pyr_basename (pyr_string path) {
   uint32_t i = path.length;
-  while (i > 0 && path.bytes[i - 1] != '/' && path.bytes[i - 1] != '\\') i--;
+  while (i > 0 && path.bytes[i - 1] != '/' && path.bytes[i - 1] != '\\')
+    i--;
   return cut(path, i, path.length);
 }
 

@@ -12,8 +12,9 @@ void pyr_profile_free (pyr_profile *p) {
 }
 
 size_t pyr_profile_bytes (const pyr_profile *p) {
-  return ((size_t)p->count + 1) * sizeof *p->nodes + p->frame_count * sizeof *p->frames +
-         p->string_count * sizeof *p->strings + p->text_length;
+  return ((size_t)p->count + 1) * sizeof *p->nodes +
+         p->frame_count * sizeof *p->frames + p->string_count * sizeof *p->strings +
+         p->text_length;
 }
 
 static const char OTHER[] = "other";
@@ -47,10 +48,12 @@ uint32_t pyr_profile_next (const pyr_profile *p, uint32_t i) {
   return UINT32_MAX;
 }
 
-pyr_status pyr_profile_take_names (pyr_profile *p, const pyr_names *names, pyr_error *e) {
+pyr_status pyr_profile_take_names (pyr_profile *p, const pyr_names *names,
+                                   pyr_error *e) {
   size_t length = 0, at = 0;
   uint32_t i;
-  for (i = 0; i < names->count; i++) length += names->strings[i].length;
+  for (i = 0; i < names->count; i++)
+    length += names->strings[i].length;
   p->text = malloc(length + 1);
   p->strings = malloc(names->count * sizeof *p->strings);
   if (p->text == NULL || p->strings == NULL) return pyr_nomemory(e);

@@ -82,7 +82,8 @@ uint32_t pyr_profile_next (const pyr_profile *p, uint32_t i);
 ** Copies 'names' into the profile's text block: strings[0 .. names->count).
 ** Used by everything that builds a profile.
 */
-pyr_status pyr_profile_take_names (pyr_profile *p, const pyr_names *names, pyr_error *e);
+pyr_status pyr_profile_take_names (pyr_profile *p, const pyr_names *names,
+                                   pyr_error *e);
 
 #pragma GCC visibility pop
 

@@ -11,15 +11,16 @@ static pyr_status copyframes (const pyr_profile *p, pyr_stacks *b, uint32_t *map
   uint32_t *ids = malloc((p->string_count + 1u) * sizeof *ids), i;
   pyr_status status = ids == NULL ? pyr_nomemory(e) : PYR_OK;
   for (i = 0; status == PYR_OK && i < p->string_count; i++)
-    if (pyr_names_intern(&b->names, p->strings[i].bytes, p->strings[i].length, ids + i) !=
-        PYR_OK)
+    if (pyr_names_intern(&b->names, p->strings[i].bytes, p->strings[i].length,
+                         ids + i) != PYR_OK)
       status = pyr_nomemory(e);
   map[0] = 0;
   for (i = 1; status == PYR_OK && i < p->frame_count; i++) {
     const pyr_frame *f = p->frames + i;
     status = pyr_stacks_frame(b, ids[f->name], ids[f->file], ids[f->object], f->line,
                               f->start_line, map + i, e);
-    if (status == PYR_OK && b->frames[map[i]].line == 0) b->frames[map[i]].line = f->line;
+    if (status == PYR_OK && b->frames[map[i]].line == 0)
+      b->frames[map[i]].line = f->line;
   }
   free(ids);
   return status;
@@ -37,7 +38,8 @@ static pyr_status fill (const pyr_profile *p, const int64_t *selfs, const bool *
     status = copyframes(p, b, map, e);
   if (status == PYR_OK) {
     memcpy(totals, selfs, p->count * sizeof *totals);
-    for (i = p->count - 1; i > 0; i--) totals[p->nodes[i].parent] += totals[i];
+    for (i = p->count - 1; i > 0; i--)
+      totals[p->nodes[i].parent] += totals[i];
     to[0] = 0;
   }
   for (i = 0; status == PYR_OK && i < p->count; i++) {
@@ -47,7 +49,8 @@ static pyr_status fill (const pyr_profile *p, const int64_t *selfs, const bool *
       if (gone == NULL || !gone[i])
         status = pyr_stacks_child(b, to[i], map[p->nodes[i].frame], to + i, e);
     }
-    if (status == PYR_OK && selfs[i] != 0) status = pyr_stacks_add(b, to[i], selfs[i], e);
+    if (status == PYR_OK && selfs[i] != 0)
+      status = pyr_stacks_add(b, to[i], selfs[i], e);
   }
   free(map);
   free(to);
@@ -70,8 +73,8 @@ static pyr_status finish (pyr_profile *out, const pyr_profile *p, pyr_stacks *b,
   return PYR_OK;
 }
 
-pyr_status pyr_profile_rebuild (pyr_profile *out, const pyr_profile *p, const int64_t *selfs,
-                                const bool *gone, pyr_error *e) {
+pyr_status pyr_profile_rebuild (pyr_profile *out, const pyr_profile *p,
+                                const int64_t *selfs, const bool *gone, pyr_error *e) {
   pyr_stacks b;
   pyr_status status = pyr_stacks_init(&b, stored(p), e);
   if (status == PYR_OK) status = fill(p, selfs, gone, &b, e);
@@ -144,7 +147,8 @@ static void decide (const pyr_profile *p, pyr_selecting how, const bool *matches
   uint32_t i;
   for (i = 0; i < p->count; i++) {
     const pyr_node *n = p->nodes + i;
-    bool other = pyr_profile_is_other(p, i), match = i != 0 && !other && matches[n->frame];
+    bool other = pyr_profile_is_other(p, i),
+         match = i != 0 && !other && matches[n->frame];
     uint32_t above = i == 0 ? 0 : state[n->parent];
     bool under = match || above != 0;
     selfs[i] = n->self;
@@ -160,8 +164,8 @@ static void decide (const pyr_profile *p, pyr_selecting how, const bool *matches
     case PYR_HIDE:
     case PYR_SHOW:
       if (!other) gone[i] = match == (how == PYR_HIDE);
-      state[i] = above != 0 || (i != 0 && !other && !gone[i]) ||
-                 (other && how == PYR_HIDE);
+      state[i] =
+          above != 0 || (i != 0 && !other && !gone[i]) || (other && how == PYR_HIDE);
       if (!state[i]) selfs[i] = 0; /* a stack that keeps no frame goes */
       break;
     case PYR_SHOW_FROM:
@@ -178,8 +182,8 @@ static void decide (const pyr_profile *p, pyr_selecting how, const bool *matches
   }
 }
 
-pyr_status pyr_profile_select (pyr_profile *out, const pyr_profile *p, pyr_selecting how,
-                               const bool *matches, pyr_error *e) {
+pyr_status pyr_profile_select (pyr_profile *out, const pyr_profile *p,
+                               pyr_selecting how, const bool *matches, pyr_error *e) {
   uint32_t *state = malloc((p->count + 1u) * sizeof *state);
   int64_t *selfs = malloc((p->count + 1u) * sizeof *selfs);
   bool *gone = malloc(p->count + 1u);
@@ -211,15 +215,16 @@ static int64_t nthtotal (const pyr_profile *p, uint32_t n) {
       uint64_t total = (uint64_t)p->nodes[i].total;
       if ((total & known) == prefix) counts[total >> shift & (DIGITS - 1)]++;
     }
-    while (n > counts[digit]) n -= counts[digit--];
+    while (n > counts[digit])
+      n -= counts[digit--];
     prefix |= (uint64_t)digit << shift;
     known |= (uint64_t)(DIGITS - 1) << shift;
   }
   return (int64_t)prefix;
 }
 
-static pyr_status cut (const pyr_profile *p, int64_t least, pyr_stacks *b, uint32_t *map,
-                       uint32_t *to, pyr_error *e) {
+static pyr_status cut (const pyr_profile *p, int64_t least, pyr_stacks *b,
+                       uint32_t *map, uint32_t *to, pyr_error *e) {
   uint32_t other, frame, i, at, name = pyr_profile_other_name(p);
   if (copyframes(p, b, map, e) != PYR_OK) return e->status;
   if (pyr_names_intern(&b->names, "other", 5, &other) != PYR_OK) return pyr_nomemory(e);
@@ -230,13 +235,15 @@ static pyr_status cut (const pyr_profile *p, int64_t least, pyr_stacks *b, uint3
     const pyr_node *n = p->nodes + i;
     uint32_t above = to[n->parent];
     to[i] = UINT32_MAX;
-    if (above == UINT32_MAX || n->total == 0) continue; /* its value went with a node above */
+    if (above == UINT32_MAX || n->total == 0)
+      continue; /* its value went with a node above */
     if (n->total < least || p->frames[n->frame].name == name) {
       if (pyr_stacks_child(b, above, frame, &at, e) != PYR_OK) return e->status;
       if (pyr_stacks_add(b, at, n->total, e) != PYR_OK) return e->status;
       continue;
     }
-    if (pyr_stacks_child(b, above, map[n->frame], to + i, e) != PYR_OK) return e->status;
+    if (pyr_stacks_child(b, above, map[n->frame], to + i, e) != PYR_OK)
+      return e->status;
     if (pyr_stacks_add(b, to[i], n->self, e) != PYR_OK) return e->status;
   }
   return PYR_OK;
@@ -254,7 +261,8 @@ pyr_status pyr_profile_truncate (pyr_profile *out, const pyr_profile *p, uint32_
   if (status == PYR_OK && cuts)
     status = cut(p, nthtotal(p, n), &b, map, to, e);
   else if (status == PYR_OK) {
-    for (i = 0; i < p->count; i++) selfs[i] = p->nodes[i].self;
+    for (i = 0; i < p->count; i++)
+      selfs[i] = p->nodes[i].self;
     status = fill(p, selfs, NULL, &b, e);
   }
   free(selfs);
@@ -269,14 +277,15 @@ pyr_status pyr_profile_truncate (pyr_profile *out, const pyr_profile *p, uint32_
 
 #define INVERT_STEPS (UINT64_C(1) << 28) /* some ten seconds */
 
-static pyr_status invertstacks (const pyr_profile *p, const uint32_t *map, pyr_stacks *b,
-                                pyr_error *e) {
+static pyr_status invertstacks (const pyr_profile *p, const uint32_t *map,
+                                pyr_stacks *b, pyr_error *e) {
   uint64_t steps = 0;
   uint32_t i, k;
   for (i = 0; i < p->count; i++)
     if (p->nodes[i].self != 0) steps += p->nodes[i].level;
   if (steps > INVERT_STEPS)
-    return pyr_fail(e, PYR_ELIMIT, "the stacks are too deep to be merged from the leaves",
+    return pyr_fail(e, PYR_ELIMIT,
+                    "the stacks are too deep to be merged from the leaves",
                     PYR_NOWHERE);
   for (i = 0; i < p->count; i++) {
     uint32_t at = 0, last = pyr_profile_is_other(p, i) ? p->nodes[i].parent : 0;
@@ -307,9 +316,10 @@ static pyr_status regroupframes (const pyr_grouping *g, const uint32_t *speaker,
   map[0] = 0;
   for (f = 1; f < p->frame_count; f++) {
     uint32_t group = g->of[f] & ~PYR_GROUP_OTHER, name, file, object;
-    const pyr_frame *from = p->frames + (speaker[group] == UINT32_MAX ? f : speaker[group]);
-    pyr_string s = g->of[f] & PYR_GROUP_OTHER ? p->strings[p->frames[f].name]
-                                              : g->names[group];
+    const pyr_frame *from =
+        p->frames + (speaker[group] == UINT32_MAX ? f : speaker[group]);
+    pyr_string s =
+        g->of[f] & PYR_GROUP_OTHER ? p->strings[p->frames[f].name] : g->names[group];
     if (pyr_names_intern(&b->names, s.bytes, s.length, &name) != PYR_OK ||
         pyr_names_intern(&b->names, p->strings[from->file].bytes,
                          p->strings[from->file].length, &file) != PYR_OK ||
@@ -326,8 +336,8 @@ static pyr_status regroupframes (const pyr_grouping *g, const uint32_t *speaker,
   return PYR_OK;
 }
 
-pyr_status pyr_profile_regroup (pyr_profile *out, const pyr_profile *p, pyr_granularity by,
-                                pyr_error *e) {
+pyr_status pyr_profile_regroup (pyr_profile *out, const pyr_profile *p,
+                                pyr_granularity by, pyr_error *e) {
   pyr_grouping g;
   pyr_stacks b;
   uint32_t *speaker = NULL, *map = malloc((p->frame_count + 1u) * sizeof *map);
@@ -349,7 +359,8 @@ pyr_status pyr_profile_regroup (pyr_profile *out, const pyr_profile *p, pyr_gran
   for (i = 0; status == PYR_OK && i < p->count; i++) {
     to[i] = 0;
     if (i != 0)
-      status = pyr_stacks_child(&b, to[p->nodes[i].parent], map[p->nodes[i].frame], to + i, e);
+      status = pyr_stacks_child(&b, to[p->nodes[i].parent], map[p->nodes[i].frame],
+                                to + i, e);
     if (status == PYR_OK) status = pyr_stacks_add(&b, to[i], p->nodes[i].self, e);
   }
   free(speaker);

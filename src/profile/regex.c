@@ -56,7 +56,8 @@ pyr_status pyr_regex_compile (pyr_regex *r, const char *pattern, size_t length,
     r->code = compile(out.data == NULL ? "" : out.data, out.len, options, &problem);
     if (r->code == NULL && problem != PCRE2_ERROR_NOMEMORY)
       /* the check let it through, so it is only too much of something */
-      status = pyr_fail(e, PYR_ELIMIT, "the regular expression is too large", PYR_NOWHERE);
+      status =
+          pyr_fail(e, PYR_ELIMIT, "the regular expression is too large", PYR_NOWHERE);
     else if (r->code == NULL)
       status = pyr_nomemory(e);
   }

@@ -8,12 +8,12 @@
 ** come out as themselves or as \x{..}, groups as (?:..), assertions in groups of their own.
 */
 #define MOST_REPEATS 1000 /* also of nested ones, multiplied */
-#define MOST_GROUPS 400 /* RE2 takes 1000, PCRE2 not always 600 */
+#define MOST_GROUPS 400   /* RE2 takes 1000, PCRE2 not always 600 */
 
 typedef struct group {
   size_t at;        /* where it begins */
   uint32_t repeats; /* largest product of counts in what encloses it */
-  bool fold;          /* the flag i outside */
+  bool fold;        /* the flag i outside */
 } group;
 
 typedef struct reader {
@@ -63,7 +63,8 @@ static void emitcode (reader *r, uint32_t c) {
     pyr_buffer_char(r->out, (char)c);
     return;
   }
-  do digits[--k] = hex[c & 15];
+  do
+    digits[--k] = hex[c & 15];
   while ((c >>= 4) != 0);
   pyr_buffer_text(r->out, "\\x{");
   pyr_buffer_add(r->out, digits + k, sizeof digits - k);
@@ -76,7 +77,8 @@ static bool character (reader *r, uint32_t *code) {
   uint32_t c = (unsigned char)r->p[r->i];
   if (length == 0) return refuse(r, r->i, "the pattern is not valid UTF-8");
   if (length > 1) c &= 0x7fu >> length;
-  for (k = 1; k < length; k++) c = c << 6 | ((unsigned char)r->p[r->i + k] & 0x3f);
+  for (k = 1; k < length; k++)
+    c = c << 6 | ((unsigned char)r->p[r->i + k] & 0x3f);
   r->i += length;
   *code = c;
   return true;
@@ -107,9 +109,18 @@ static const char *unknownescape (int c) {
   switch (c) {
   case 'C':
     return "\\C (a single byte) is not supported";
-  case 'G': case 'K': case 'R': case 'X': case 'Z': case 'h': case 'H': case 'N': case 'V':
+  case 'G':
+  case 'K':
+  case 'R':
+  case 'X':
+  case 'Z':
+  case 'h':
+  case 'H':
+  case 'N':
+  case 'V':
     return "this escape is not part of RE2's syntax";
-  case 'g': case 'k':
+  case 'g':
+  case 'k':
     return "back references are not part of RE2's syntax";
   default:
     return "unknown escape";
@@ -205,13 +216,22 @@ typedef struct set {
   size_t count;
 } set;
 
-#define SET(name, pairs) {name, pairs, sizeof pairs / 2}
-static const set sets[] = {
-    SET("alnum", "09AZaz"),      SET("alpha", "AZaz"),     SET("ascii", "\0\x7f"),
-    SET("blank", "\t\t  "),      SET("cntrl", "\0\x1f\x7f\x7f"), SET("digit", "09"),
-    SET("graph", "!~"),          SET("lower", "az"),       SET("print", " ~"),
-    SET("punct", "!/:@[`{~"),    SET("space", "\t\r  "),   SET("upper", "AZ"),
-    SET("word", "09AZ__az"),     SET("xdigit", "09AFaf")};
+#define SET(name, pairs)                                                               \
+  { name, pairs, sizeof pairs / 2 }
+static const set sets[] = {SET("alnum", "09AZaz"),
+                           SET("alpha", "AZaz"),
+                           SET("ascii", "\0\x7f"),
+                           SET("blank", "\t\t  "),
+                           SET("cntrl", "\0\x1f\x7f\x7f"),
+                           SET("digit", "09"),
+                           SET("graph", "!~"),
+                           SET("lower", "az"),
+                           SET("print", " ~"),
+                           SET("punct", "!/:@[`{~"),
+                           SET("space", "\t\r  "),
+                           SET("upper", "AZ"),
+                           SET("word", "09AZ__az"),
+                           SET("xdigit", "09AFaf")};
 static const set perlspace = SET("s", "\t\n\f\r  "); /* no vertical tab */
 
 /* The two characters that fold into ASCII, and to what. */
@@ -231,7 +251,8 @@ static void emitset (reader *r, const set *s, bool negative) {
   uint32_t c, start;
   size_t k;
   for (k = 0; k < s->count; k++)
-    for (c = (unsigned char)s->pairs[2 * k]; c <= (unsigned char)s->pairs[2 * k + 1]; c++)
+    for (c = (unsigned char)s->pairs[2 * k]; c <= (unsigned char)s->pairs[2 * k + 1];
+         c++)
       in[c] = true;
   for (c = 'a'; r->fold && c <= 'z'; c++) {
     in[c] = in[c - 32] = in[c] || in[c - 32];
@@ -285,7 +306,8 @@ static int posixclass (reader *r) {
     length++;
   if (from + length + 1 >= r->n) return 0; /* no ":]": a plain bracket */
   for (k = 0; k < sizeof sets / sizeof *sets; k++)
-    if (strlen(sets[k].name) == length && memcmp(sets[k].name, r->p + from, length) == 0)
+    if (strlen(sets[k].name) == length &&
+        memcmp(sets[k].name, r->p + from, length) == 0)
       break;
   if (k == sizeof sets / sizeof *sets) {
     refuse(r, start, "unknown character class");
@@ -346,9 +368,11 @@ static bool brackets (reader *r) {
 /* A name of a group; nothing refers to it, but it must be well formed. */
 static bool groupname (reader *r, size_t start, size_t skip) {
   size_t from = r->i + skip, end = from;
-  while (end < r->n && isword((unsigned char)r->p[end])) end++;
+  while (end < r->n && isword((unsigned char)r->p[end]))
+    end++;
   if (end == from || end == r->n || r->p[end] != '>')
-    return refuse(r, start, "a group's name has letters, digits and _, and ends with >");
+    return refuse(r, start,
+                  "a group's name has letters, digits and _, and ends with >");
   r->i = end + 1;
   return true;
 }
@@ -381,7 +405,7 @@ static const char *unknowngroup (const reader *r) {
 
 /* "(?i)", "(?i-s:"; r->i is behind the question mark. */
 static bool flags (reader *r, size_t start) {
-  size_t from = r->i, k = r->i;
+  size_t from = r->i, k = from;
   bool minus = false, any = false, fold = r->fold;
   for (; k < r->n && r->p[k] != ')' && r->p[k] != ':'; k++) {
     if (r->p[k] == '-' && !minus) {
@@ -476,9 +500,10 @@ static bool repeat (reader *r, size_t end, uint32_t low, uint32_t high) {
     return refuse(r, start, "a count is at most 1000");
   if (high < low) return refuse(r, start, "the count is backwards");
   if (!r->atom)
-    return refuse(r, start, r->repeated ? "a repetition of a repetition; put the inner one "
-                                          "into a group (there are no possessive ones)"
-                                        : "nothing to repeat");
+    return refuse(r, start,
+                  r->repeated ? "a repetition of a repetition; put the inner one "
+                                "into a group (there are no possessive ones)"
+                              : "nothing to repeat");
   if (r->p[start] == '{' && most >= 2) {
     if (r->inside * most > MOST_REPEATS)
       return refuse(r, start, "nested counts multiply to more than 1000");
@@ -518,7 +543,10 @@ static bool backslash (reader *r) {
   uint32_t code;
   r->i++;
   switch (c) {
-  case 'A': case 'b': case 'B': case 'z':
+  case 'A':
+  case 'b':
+  case 'B':
+  case 'z':
     pyr_buffer_text(r->out, "(?:\\");
     pyr_buffer_char(r->out, (char)c);
     pyr_buffer_char(r->out, ')');
@@ -526,7 +554,8 @@ static bool backslash (reader *r) {
     return atom(r);
   case 'Q':
     return quoted(r);
-  case 'p': case 'P':
+  case 'p':
+  case 'P':
     return property(r) && atom(r);
   default:
     if (perlclass(r, c, false)) return atom(r);
@@ -553,7 +582,8 @@ static bool item (reader *r) {
     r->i++;
     r->atom = r->repeated = false;
     return true;
-  case '^': case '$':
+  case '^':
+  case '$':
     pyr_buffer_text(r->out, "(?:");
     pyr_buffer_char(r->out, r->p[r->i++]);
     pyr_buffer_char(r->out, ')');

@@ -6,7 +6,8 @@
 uint32_t pyr_profile_other_name (const pyr_profile *p) {
   uint32_t s;
   for (s = 0; s < p->string_count; s++)
-    if (p->strings[s].length == 5 && memcmp(p->strings[s].bytes, "other", 5) == 0) return s;
+    if (p->strings[s].length == 5 && memcmp(p->strings[s].bytes, "other", 5) == 0)
+      return s;
   return UINT32_MAX;
 }
 
@@ -40,7 +41,8 @@ pyr_status pyr_frame_ranks (const pyr_profile *p, uint32_t **rank, pyr_error *e)
     keys[f] = (framekey){p->strings[from->name], p->strings[from->file], from->line, f};
   }
   qsort(keys + 1, p->frame_count - 1, sizeof *keys, compareframes);
-  for (f = 0; f < p->frame_count; f++) (*rank)[keys[f].frame] = f;
+  for (f = 0; f < p->frame_count; f++)
+    (*rank)[keys[f].frame] = f;
   free(keys);
   return PYR_OK;
 }
@@ -59,7 +61,8 @@ static void sortkeys (uint64_t *keys, uint32_t n) {
   }
   for (i = 1; i < n; i++) {
     uint64_t key = keys[i];
-    for (j = i; j > 0 && keys[j - 1] > key; j--) keys[j] = keys[j - 1];
+    for (j = i; j > 0 && keys[j - 1] > key; j--)
+      keys[j] = keys[j - 1];
     keys[j] = key;
   }
 }
@@ -76,9 +79,11 @@ static void sortchildren (pyr_sorted *s, const pyr_profile *p, const uint32_t *r
       keys[c - first] = key << 32 | c;
     }
     sortkeys(keys, end - first);
-    for (c = first; c < end; c++) s->order[c] = (uint32_t)keys[c - first];
+    for (c = first; c < end; c++)
+      s->order[c] = (uint32_t)keys[c - first];
   }
-  for (i = 0; i < p->count; i++) s->slot[s->order[i]] = i;
+  for (i = 0; i < p->count; i++)
+    s->slot[s->order[i]] = i;
 }
 
 pyr_status pyr_sorted_init (pyr_sorted *s, const pyr_profile *p, pyr_error *e) {

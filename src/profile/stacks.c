@@ -34,7 +34,8 @@ void pyr_stacks_free (pyr_stacks *b) {
 static pyr_status growslots (uint32_t **slots, uint32_t *mask, uint32_t wanted,
                              pyr_error *e) {
   uint32_t size = 256;
-  while (size < wanted * 2) size *= 2;
+  while (size < wanted * 2)
+    size *= 2;
   free(*slots);
   *slots = calloc(size, sizeof **slots);
   *mask = size - 1;
@@ -43,7 +44,8 @@ static pyr_status growslots (uint32_t **slots, uint32_t *mask, uint32_t wanted,
 
 static void place (uint32_t *slots, uint32_t mask, uint64_t hash, uint32_t index) {
   uint32_t at = (uint32_t)hash & mask;
-  while (slots[at] != 0) at = (at + 1) & mask;
+  while (slots[at] != 0)
+    at = (at + 1) & mask;
   slots[at] = index + 1;
 }
 
@@ -66,9 +68,9 @@ static pyr_status growframes (pyr_stacks *b, pyr_error *e) {
   return PYR_OK;
 }
 
-pyr_status pyr_stacks_frame (pyr_stacks *b, uint32_t name, uint32_t file, uint32_t object,
-                             uint32_t line, uint32_t start_line, uint32_t *frame,
-                             pyr_error *e) {
+pyr_status pyr_stacks_frame (pyr_stacks *b, uint32_t name, uint32_t file,
+                             uint32_t object, uint32_t line, uint32_t start_line,
+                             uint32_t *frame, pyr_error *e) {
   pyr_frame key = {name, 0, 0, 0, 0};
   uint32_t at;
   if (b->frame_count == b->frame_cap && growframes(b, e) != PYR_OK) return e->status;
@@ -91,8 +93,8 @@ pyr_status pyr_stacks_frame (pyr_stacks *b, uint32_t name, uint32_t file, uint32
   }
   if (b->frame_count != 0) b->frame_slots[at] = b->frame_count + 1;
   *frame = b->frame_count;
-  b->frames[b->frame_count++] =
-      (pyr_frame){name, file, object, b->granularity == PYR_BY_LINE ? line : 0, start_line};
+  b->frames[b->frame_count++] = (pyr_frame){
+      name, file, object, b->granularity == PYR_BY_LINE ? line : 0, start_line};
   return PYR_OK;
 }
 
@@ -140,7 +142,8 @@ pyr_status pyr_stacks_child (pyr_stacks *b, uint32_t parent, uint32_t frame,
 pyr_status pyr_stacks_add (pyr_stacks *b, uint32_t node, int64_t value, pyr_error *e) {
   /* what all nodes hold together fits, so what one holds does too */
   if (__builtin_add_overflow(b->total, value, &b->total))
-    return pyr_fail(e, PYR_EDECODE, "the sum of all values exceeds 64 bits", PYR_NOWHERE);
+    return pyr_fail(e, PYR_EDECODE, "the sum of all values exceeds 64 bits",
+                    PYR_NOWHERE);
   b->nodes[node].self += value;
   return PYR_OK;
 }
@@ -165,8 +168,8 @@ static pyr_status growweights (pyr_stacks *b, pyr_error *e) {
   b->weight_cap = cap;
   if (growslots(&b->weight_slots, &b->weight_mask, cap, e) != PYR_OK) return e->status;
   for (i = 0; i < b->weight_count; i++)
-    place(b->weight_slots, b->weight_mask, weighthash(weights[i].frame, weights[i].line),
-          i);
+    place(b->weight_slots, b->weight_mask,
+          weighthash(weights[i].frame, weights[i].line), i);
   return PYR_OK;
 }
 
@@ -209,7 +212,8 @@ static pyr_status hottestlines (pyr_stacks *b, pyr_error *e) {
   if (best == NULL) return pyr_nomemory(e);
   for (i = 0; i < b->weight_count; i++) {
     uint32_t f = b->weights[i].frame;
-    if (best[f] == 0 || heavier(b->weights + i, b->weights + best[f] - 1)) best[f] = i + 1;
+    if (best[f] == 0 || heavier(b->weights + i, b->weights + best[f] - 1))
+      best[f] = i + 1;
   }
   for (i = 0; i < b->frame_count; i++)
     if (best[i] != 0) b->frames[i].line = b->weights[best[i] - 1].line;
@@ -241,9 +245,12 @@ static pyr_status sortbylevel (const pyr_stacks *b, layout *l, pyr_error *e) {
   }
   l->starts = calloc((size_t)l->levels + 2, sizeof *l->starts);
   if (l->starts == NULL) return pyr_nomemory(e);
-  for (i = 0; i < n; i++) l->starts[l->level[i] + 2]++;
-  for (i = 2; i <= l->levels + 1; i++) l->starts[i] += l->starts[i - 1];
-  for (i = 0; i < n; i++) l->order[l->starts[l->level[i] + 1]++] = i;
+  for (i = 0; i < n; i++)
+    l->starts[l->level[i] + 2]++;
+  for (i = 2; i <= l->levels + 1; i++)
+    l->starts[i] += l->starts[i - 1];
+  for (i = 0; i < n; i++)
+    l->order[l->starts[l->level[i] + 1]++] = i;
   return PYR_OK; /* starts[k] is now the first index of level k, starts[levels] = n */
 }
 
@@ -257,8 +264,8 @@ static void place_nodes (const pyr_stacks *b, pyr_profile *p, layout *l) {
       uint32_t parent = k == 0 ? 0 : l->position[from->parent];
       uint32_t at = k == 0 ? 0 : next[parent]++;
       l->position[t] = at;
-      p->nodes[at] = (pyr_node){from->self, from->self, from->frame, parent,
-                                l->children[t], k};
+      p->nodes[at] =
+          (pyr_node){from->self, from->self, from->frame, parent, l->children[t], k};
     }
     for (i = first; i < end; i++) {
       uint32_t count = p->nodes[i].first_child;
@@ -281,7 +288,8 @@ static pyr_status build (const pyr_stacks *b, pyr_profile *p, layout *l, pyr_err
   if (p->nodes == NULL) return pyr_nomemory(e);
   place_nodes(b, p, l);
   p->nodes[n] = (pyr_node){0, 0, 0, 0, b->count, 0};
-  for (i = b->count - 1; i > 0; i--) p->nodes[p->nodes[i].parent].total += p->nodes[i].total;
+  for (i = b->count - 1; i > 0; i--)
+    p->nodes[p->nodes[i].parent].total += p->nodes[i].total;
   p->count = b->count;
   p->levels = l->levels;
   return PYR_OK;

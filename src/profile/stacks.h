@@ -41,9 +41,9 @@ void pyr_stacks_free (pyr_stacks *b);
 ** The id of a frame, found or made. Strings are ids from pyr_names_intern on 'b->names'. At
 ** PYR_BY_FUNCTION the name alone decides and the first file, object and start line are kept.
 */
-pyr_status pyr_stacks_frame (pyr_stacks *b, uint32_t name, uint32_t file, uint32_t object,
-                             uint32_t line, uint32_t start_line, uint32_t *frame,
-                             pyr_error *e);
+pyr_status pyr_stacks_frame (pyr_stacks *b, uint32_t name, uint32_t file,
+                             uint32_t object, uint32_t line, uint32_t start_line,
+                             uint32_t *frame, pyr_error *e);
 
 /* Child of trie node 'parent' (0 is the root) by frame, found or made. */
 pyr_status pyr_stacks_child (pyr_stacks *b, uint32_t parent, uint32_t frame,

@@ -13,7 +13,8 @@ typedef struct ranking {
 /* Negative: 'a' comes first. The last resort keeps equal names of lines in a fixed order. */
 static int compare (const ranking *r, uint32_t a, uint32_t b) {
   const pyr_weight *x = r->w + a, *y = r->w + b;
-  int64_t first = r->by_total ? x->total : x->self, second = r->by_total ? y->total : y->self;
+  int64_t first = r->by_total ? x->total : x->self,
+          second = r->by_total ? y->total : y->self;
   int order;
   if (first != second) return first > second ? -1 : 1;
   order = pyr_string_compare(r->g->names[a], r->g->names[b]);
@@ -38,7 +39,8 @@ pyr_status pyr_profile_top (const pyr_grouping *g, const pyr_weight *w, bool by_
   ranking r = {g, w, by_total};
   uint32_t wanted = *count, n = 0, i, seen = 0;
   uint32_t *found;
-  for (i = 0; i < g->count; i++) seen += w[i].seen != 0;
+  for (i = 0; i < g->count; i++)
+    seen += w[i].seen != 0;
   if (wanted == 0 || wanted > seen) wanted = seen;
   found = malloc((seen + 1u) * sizeof *found);
   if (found == NULL) return pyr_nomemory(e);
@@ -52,7 +54,8 @@ pyr_status pyr_profile_top (const pyr_grouping *g, const pyr_weight *w, bool by_
       if (!w[i].seen || wanted == 0) continue;
       if (n == wanted && compare(&r, i, found[n - 1]) > 0) continue;
       at = n < wanted ? n++ : n - 1;
-      for (; at > 0 && compare(&r, i, found[at - 1]) < 0; at--) found[at] = found[at - 1];
+      for (; at > 0 && compare(&r, i, found[at - 1]) < 0; at--)
+        found[at] = found[at - 1];
       found[at] = i;
     }
   *rows = found;
@@ -78,13 +81,14 @@ static uint32_t faredge (const edgewalk *w, uint32_t i) {
   const pyr_node *n = w->p->nodes + i;
   uint32_t below = w->p->frames[n->frame].name;
   uint32_t above = w->p->frames[w->p->nodes[n->parent].frame].name;
-  if (n->parent == 0 || above == below || pyr_profile_is_other(w->p, i)) return UINT32_MAX;
+  if (n->parent == 0 || above == below || pyr_profile_is_other(w->p, i))
+    return UINT32_MAX;
   if (w->callers) return below == w->name ? above : UINT32_MAX;
   return above == w->name ? below : UINT32_MAX;
 }
 
-static void walkedges (const edgewalk *w, uint32_t *path, int64_t *values, int64_t *root,
-                       int64_t *cut) {
+static void walkedges (const edgewalk *w, uint32_t *path, int64_t *values,
+                       int64_t *root, int64_t *cut) {
   const pyr_profile *p = w->p;
   uint32_t i, depth = 0, far;
   for (i = pyr_profile_next(p, 0); i != UINT32_MAX; i = pyr_profile_next(p, i)) {
@@ -142,7 +146,8 @@ pyr_status pyr_profile_lines (const pyr_profile *p, uint32_t file, uint32_t only
   if (status != PYR_OK) return status;
   w = calloc(g.count + 1u, sizeof *w);
   out = malloc((p->frame_count + 1u) * sizeof *out);
-  status = w == NULL || out == NULL ? pyr_nomemory(e) : pyr_profile_weigh(p, g.of, w, &other, e);
+  status = w == NULL || out == NULL ? pyr_nomemory(e)
+                                    : pyr_profile_weigh(p, g.of, w, &other, e);
   for (f = 1; status == PYR_OK && f < p->frame_count; f++) {
     const pyr_frame *frame = p->frames + f;
     if (frame->file != file || !w[f].seen) continue;
@@ -173,8 +178,8 @@ static int compareheavy (const void *a, const void *b) {
   return x->place < y->place ? -1 : x->place > y->place;
 }
 
-pyr_status pyr_profile_heaviest (const pyr_profile *p, uint32_t **nodes, uint32_t *count,
-                                 pyr_error *e) {
+pyr_status pyr_profile_heaviest (const pyr_profile *p, uint32_t **nodes,
+                                 uint32_t *count, pyr_error *e) {
   pyr_sorted s;
   heavy *all = malloc((p->count + 1u) * sizeof *all);
   uint32_t n = 0, i, place = 0;
@@ -190,7 +195,8 @@ pyr_status pyr_profile_heaviest (const pyr_profile *p, uint32_t **nodes, uint32_
   qsort(all, n, sizeof *all, compareheavy);
   if (n < *count || *count == 0) *count = n;
   *nodes = malloc((*count + 1u) * sizeof **nodes);
-  for (i = 0; *nodes != NULL && i < *count; i++) (*nodes)[i] = all[i].node;
+  for (i = 0; *nodes != NULL && i < *count; i++)
+    (*nodes)[i] = all[i].node;
   free(all);
   return *nodes == NULL ? pyr_nomemory(e) : PYR_OK;
 }

@@ -159,8 +159,9 @@ static pyr_status unitenames (aligner *a, pyr_stacks *table, pyr_error *e) {
     if (status == PYR_OK) a->maps[j][0] = 0;
     for (f = 1; status == PYR_OK && f < in->frame_count; f++) {
       const pyr_frame *from = in->frames + f;
-      status = pyr_stacks_frame(table, ids[from->name], ids[from->file], ids[from->object],
-                                from->line, from->start_line, a->maps[j] + f, e);
+      status =
+          pyr_stacks_frame(table, ids[from->name], ids[from->file], ids[from->object],
+                           from->line, from->start_line, a->maps[j] + f, e);
       if (status == PYR_OK && table->frames[a->maps[j][f]].line == 0)
         table->frames[a->maps[j][f]].line = from->line;
     }
@@ -170,7 +171,8 @@ static pyr_status unitenames (aligner *a, pyr_stacks *table, pyr_error *e) {
   return PYR_OK;
 }
 
-static pyr_status checksums (const pyr_profile *const *inputs, uint32_t k, pyr_error *e) {
+static pyr_status checksums (const pyr_profile *const *inputs, uint32_t k,
+                             pyr_error *e) {
   int64_t sum = 0;
   uint32_t j;
   for (j = 0; j < k; j++)
@@ -216,7 +218,8 @@ static pyr_status align (pyr_union *u, const pyr_profile *const *inputs, uint32_
     if (status == PYR_OK) status = run(&a, &table, e);
     pyr_stacks_free(&table);
   }
-  for (j = 0; a.maps != NULL && j < k; j++) free(a.maps[j]);
+  for (j = 0; a.maps != NULL && j < k; j++)
+    free(a.maps[j]);
   free(a.maps);
   free(a.sources);
   free(a.lists);
@@ -226,13 +229,13 @@ static pyr_status align (pyr_union *u, const pyr_profile *const *inputs, uint32_
   return status;
 }
 
-pyr_status pyr_profile_align (pyr_union *u, const pyr_profile *const *inputs, uint32_t k,
-                              pyr_error *e) {
+pyr_status pyr_profile_align (pyr_union *u, const pyr_profile *const *inputs,
+                              uint32_t k, pyr_error *e) {
   return align(u, inputs, k, true, e);
 }
 
-pyr_status pyr_profile_merge (pyr_profile *p, const pyr_profile *const *inputs, uint32_t k,
-                              pyr_error *e) {
+pyr_status pyr_profile_merge (pyr_profile *p, const pyr_profile *const *inputs,
+                              uint32_t k, pyr_error *e) {
   pyr_union u;
   pyr_status status = align(&u, inputs, k, false, e);
   if (status == PYR_OK) *p = u.tree; /* without a matrix the tree is all there is */

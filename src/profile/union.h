@@ -23,12 +23,12 @@ void pyr_union_free (pyr_union *u);
 ** tables: no hashing of nodes, no sorting. The first input that has a file and line for a name
 ** gives them. PYR_EDECODE if a sum overflows. 'k' >= 1.
 */
-pyr_status pyr_profile_align (pyr_union *u, const pyr_profile *const *inputs, uint32_t k,
-                              pyr_error *e);
+pyr_status pyr_profile_align (pyr_union *u, const pyr_profile *const *inputs,
+                              uint32_t k, pyr_error *e);
 
 /* The sum of K profiles: an alignment without the matrix. */
-pyr_status pyr_profile_merge (pyr_profile *p, const pyr_profile *const *inputs, uint32_t k,
-                              pyr_error *e);
+pyr_status pyr_profile_merge (pyr_profile *p, const pyr_profile *const *inputs,
+                              uint32_t k, pyr_error *e);
 
 #pragma GCC visibility pop
 

@@ -16,7 +16,8 @@ static void putbase64 (pyr_buffer *out, const pyr_slice *s) {
   pyr_buffer_char(out, '"');
   while (left > 0) {
     size_t n = left < 3 ? left : 3;
-    uint32_t v = (uint32_t)p[0] << 16 | (n > 1 ? (uint32_t)p[1] << 8 : 0) | (n > 2 ? p[2] : 0);
+    uint32_t v =
+        (uint32_t)p[0] << 16 | (n > 1 ? (uint32_t)p[1] << 8 : 0) | (n > 2 ? p[2] : 0);
     char four[4];
     four[0] = digits64[v >> 18];
     four[1] = digits64[v >> 12 & 63];
@@ -33,14 +34,17 @@ static void putdouble (pyr_buffer *out, double v) {
   char text[40];
   int precision;
   if (!isfinite(v)) {
-    pyr_buffer_text(out, isnan(v) ? "\"NaN\"" : v > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+    pyr_buffer_text(out, isnan(v) ? "\"NaN\""
+                         : v > 0  ? "\"Infinity\""
+                                  : "\"-Infinity\"");
     return;
   }
   if (fabs(v) < 9e15 && v == (double)(int64_t)v) {
     pyr_buffer_int(out, (int64_t)v);
     return;
   }
-  for (precision = 15; precision <= 17; precision++) { /* the shortest that reads back */
+  for (precision = 15; precision <= 17;
+       precision++) { /* the shortest that reads back */
     double back = 0;
     snprintf(text, sizeof text, "%.*g", precision, v);
     if (sscanf(text, "%lf", &back) == 1 && back == v) break;
@@ -156,8 +160,8 @@ static pyr_status bufferstatus (const pyr_buffer *out, pyr_error *e) {
              : pyr_fail(e, PYR_ELIMIT, "larger than the limit", PYR_NOWHERE);
 }
 
-pyr_status pyr_to_json (pyr_buffer *out, const pyr_message *m, const char *bytes, size_t len,
-                        pyr_error *e) {
+pyr_status pyr_to_json (pyr_buffer *out, const pyr_message *m, const char *bytes,
+                        size_t len, pyr_error *e) {
   pyr_reader r;
   pyr_reader_init(&r, m, bytes, len);
   if (tojson(out, &r, e) < 0) return e->status;

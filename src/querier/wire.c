@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-void pyr_reader_init (pyr_reader *r, const pyr_message *m, const char *bytes, size_t len) {
+void pyr_reader_init (pyr_reader *r, const pyr_message *m, const char *bytes,
+                      size_t len) {
   memset(r, 0, sizeof *r);
   r->message = m;
   r->begin = (const uint8_t *)bytes;
@@ -27,7 +28,8 @@ static bool scalar (pyr_slice *s, const pyr_field *f, pyr_value *v) {
   v->field = f;
   if (f->type == PYR_TDOUBLE) {
     if (pyr_slice_left(s) < 8) return false;
-    for (i = 0; i < 8; i++) u |= (uint64_t)s->p[i] << (8 * i);
+    for (i = 0; i < 8; i++)
+      u |= (uint64_t)s->p[i] << (8 * i);
     memcpy(&v->number, &u, sizeof u);
     s->p += 8;
     return true;
@@ -51,11 +53,13 @@ int pyr_reader_next (pyr_reader *r, pyr_value *v, pyr_error *e) {
                  : damaged(r, &r->pack, e, "a packed number runs past its end");
     r->packed = NULL;
     if (r->s.p >= r->s.end) return 0;
-    if (!pyr_slice_tag(&r->s, &number, &wire)) return damaged(r, &r->s, e, "damaged field");
+    if (!pyr_slice_tag(&r->s, &number, &wire))
+      return damaged(r, &r->s, e, "damaged field");
     f = pyr_field_numbered(r->message, number);
     if (f != NULL && wire == pyr_field_wire(f)) {
       if (wire != 2)
-        return scalar(&r->s, f, v) ? 1 : damaged(r, &r->s, e, "a number runs past its end");
+        return scalar(&r->s, f, v) ? 1
+                                   : damaged(r, &r->s, e, "a number runs past its end");
       v->field = f;
       return pyr_slice_bytes(&r->s, &v->bytes)
                  ? 1
@@ -84,7 +88,8 @@ void pyr_put_double (pyr_buffer *b, const pyr_field *f, double v) {
   unsigned i;
   puttag(b, f);
   memcpy(&u, &v, sizeof u);
-  for (i = 0; i < 8; i++) pyr_buffer_char(b, (char)(u >> (8 * i) & 0xff));
+  for (i = 0; i < 8; i++)
+    pyr_buffer_char(b, (char)(u >> (8 * i) & 0xff));
 }
 
 void pyr_put_bytes (pyr_buffer *b, const pyr_field *f, const char *bytes, size_t len) {

@@ -26,7 +26,8 @@ typedef struct pyr_reader {
   const pyr_field *packed; /* field whose packed values are being read */
 } pyr_reader;
 
-void pyr_reader_init (pyr_reader *r, const pyr_message *m, const char *bytes, size_t len);
+void pyr_reader_init (pyr_reader *r, const pyr_message *m, const char *bytes,
+                      size_t len);
 
 /* A reader for the message in 'v', a field of 'r'. */
 pyr_reader pyr_reader_enter (const pyr_reader *r, const pyr_value *v);
@@ -44,8 +45,8 @@ size_t pyr_put_begin (pyr_buffer *b, const pyr_field *f);
 void pyr_put_end (pyr_buffer *b, size_t begin);
 
 /* Connect JSON of a message: zero fields absent, int64 as strings, enums by name. */
-pyr_status pyr_to_json (pyr_buffer *out, const pyr_message *m, const char *bytes, size_t len,
-                        pyr_error *e);
+pyr_status pyr_to_json (pyr_buffer *out, const pyr_message *m, const char *bytes,
+                        size_t len, pyr_error *e);
 
 /* The other way; unknown keys and enum names are skipped, null is absent. */
 pyr_status pyr_from_json (pyr_buffer *out, const pyr_message *m, const char *text,

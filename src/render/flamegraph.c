@@ -30,11 +30,11 @@ static void field (pyr_buffer *b, uint32_t number, const pyr_buffer *content) {
 }
 
 static int64_t selfof (const graph *g, uint32_t i, unsigned s) {
-  return g->u == NULL ? g->p->nodes[i].self : g->u->selfs[2 * (size_t)i + s];
+  return g->sides == 1 ? g->p->nodes[i].self : g->u->selfs[2 * (size_t)i + s];
 }
 
 static int64_t totalof (const graph *g, uint32_t i, unsigned s) {
-  return g->u == NULL ? g->p->nodes[i].total : g->u->totals[2 * (size_t)i + s];
+  return g->sides == 1 ? g->p->nodes[i].total : g->u->totals[2 * (size_t)i + s];
 }
 
 /* Left edges, and the order in which the nodes of each level are drawn. */
@@ -43,7 +43,8 @@ static void place (graph *g) {
   uint32_t i, c, next = 1;
   unsigned s;
   g->position[0] = 0;
-  for (s = 0; s < g->sides; s++) g->left[s] = 0;
+  for (s = 0; s < g->sides; s++)
+    g->left[s] = 0;
   for (i = 0; i < g->p->count; i++) {
     uint32_t node = g->position[i];
     for (c = nodes[node].first_child; c < nodes[node + 1].first_child; c++) {
@@ -123,7 +124,8 @@ static pyr_status write (graph *g, pyr_error *e) {
   g->position = malloc(n * sizeof *g->position);
   g->names = calloc(g->p->string_count + 1u, sizeof *g->names);
   g->left = malloc(n * g->sides * sizeof *g->left);
-  if (g->position == NULL || g->names == NULL || g->left == NULL) return pyr_nomemory(e);
+  if (g->position == NULL || g->names == NULL || g->left == NULL)
+    return pyr_nomemory(e);
   place(g);
   pyr_buffer_add(g->out, root, sizeof root - 1);
   levels(g, &max_self);
@@ -139,14 +141,14 @@ static pyr_status write (graph *g, pyr_error *e) {
 }
 
 static pyr_status render (pyr_buffer *out, const pyr_profile *p, const pyr_union *u,
-                          pyr_error *e) {
+                          unsigned sides, pyr_error *e) {
   graph g;
   pyr_status status;
   memset(&g, 0, sizeof g);
   g.out = out;
   g.p = p;
   g.u = u;
-  g.sides = u == NULL ? 1 : 2;
+  g.sides = sides;
   status = write(&g, e);
   pyr_sorted_free(&g.sorted);
   pyr_buffer_free(&g.part);
@@ -160,9 +162,9 @@ static pyr_status render (pyr_buffer *out, const pyr_profile *p, const pyr_union
 pyr_status pyr_render_flamegraph (pyr_buffer *out, const pyr_profile *p,
                                   const pyr_renderoptions *o, pyr_error *e) {
   (void)o;
-  return render(out, p, NULL, e);
+  return render(out, p, NULL, 1, e);
 }
 
 pyr_status pyr_render_diff (pyr_buffer *out, const pyr_union *u, pyr_error *e) {
-  return render(out, &u->tree, u, e);
+  return render(out, &u->tree, u, 2, e);
 }

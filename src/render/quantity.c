@@ -9,8 +9,10 @@ typedef struct scale {
 
 static const scale times[] = {{86400e9, "d"}, {3600e9, "h"}, {60e9, "min"}, {1e9, "s"},
                               {1e6, "ms"},    {1e3, "us"},   {0, "ns"}};
-static const scale sizes[] = {{1099511627776.0, "TiB"}, {1073741824.0, "GiB"},
-                              {1048576.0, "MiB"},       {1024.0, "KiB"},
+static const scale sizes[] = {{1099511627776.0, "TiB"},
+                              {1073741824.0, "GiB"},
+                              {1048576.0, "MiB"},
+                              {1024.0, "KiB"},
                               {0, "B"}};
 
 static void grouped (pyr_buffer *out, int64_t v) {
@@ -29,7 +31,8 @@ static void grouped (pyr_buffer *out, int64_t v) {
 /* 'v' times 'factor' in the largest unit that it reaches. */
 static void scaled (pyr_buffer *out, int64_t v, double factor, const scale *s) {
   double x = (double)v * factor, size = x < 0 ? -x : x;
-  while (s->size > size) s++;
+  while (s->size > size)
+    s++;
   if (s->size <= 1)
     grouped(out, v);
   else

@@ -12,14 +12,15 @@
 ** all zeros is "nothing known" with defaults.
 */
 typedef struct pyr_renderoptions {
-  const char *profile_type; /* five parts, "process_cpu:cpu:nanoseconds:cpu:nanoseconds" */
-  const char *unit;         /* "nanoseconds"; of profile_type where that is known */
+  const char
+      *profile_type; /* five parts, "process_cpu:cpu:nanoseconds:cpu:nanoseconds" */
+  const char *unit;  /* "nanoseconds"; of profile_type where that is known */
   int64_t time_nanos, duration_nanos;
-  bool raw;              /* pprof: no gzip */
-  const char *title;     /* pictures */
-  const char *subtitle;  /* second line of pictures */
-  double width;          /* pictures, px; 0: 1200 */
-  double min_width;      /* pictures, px: narrower boxes are left out; 0: 0.5 */
+  bool raw;             /* pprof: no gzip */
+  const char *title;    /* pictures */
+  const char *subtitle; /* second line of pictures */
+  double width;         /* pictures, px; 0: 1200 */
+  double min_width;     /* pictures, px: narrower boxes are left out; 0: 0.5 */
 } pyr_renderoptions;
 
 /*

@@ -13,7 +13,8 @@
    by function. FNV-1a: the same on every machine and in every process. */
 static uint32_t hash (pyr_string s) {
   uint32_t h = 2166136261u, i;
-  for (i = 0; i < s.length; i++) h = (h ^ (unsigned char)s.bytes[i]) * 16777619u;
+  for (i = 0; i < s.length; i++)
+    h = (h ^ (unsigned char)s.bytes[i]) * 16777619u;
   return h;
 }
 
@@ -57,7 +58,8 @@ static void label (picture *g, pyr_string name, double x, double y, double width
   if (fits < 4) return;
   if (name.length > fits) {
     from = name.length - (fits - 1);
-    while (from < name.length && ((unsigned char)name.bytes[from] & 0xc0) == 0x80) from++;
+    while (from < name.length && ((unsigned char)name.bytes[from] & 0xc0) == 0x80)
+      from++;
   }
   pyr_buffer_text(g->out, "<text x=\"");
   pyr_buffer_fixed(g->out, x + 3, 1);
@@ -119,7 +121,8 @@ static int wider (const void *a, const void *b) {
 
 /* Left edges of all nodes, in units, and the order in which they are drawn: level by level, from
    left to right, whatever order the profile stores siblings in. */
-static pyr_status place (const pyr_profile *p, double *left, uint32_t *order, pyr_error *e) {
+static pyr_status place (const pyr_profile *p, double *left, uint32_t *order,
+                         pyr_error *e) {
   pyr_sorted s;
   ordered *row = malloc((p->count + 1u) * sizeof *row);
   uint32_t i, c, count = 1;
@@ -165,13 +168,16 @@ static void head (picture *g, const pyr_renderoptions *o) {
       "<style>text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#1d2129;"
       "pointer-events:none}.t{font-size:15px;font-weight:bold}.s{fill:#59616e}"
       "rect.bg{fill:#fff}g:hover rect{stroke:#1d2129}</style>\n"
-      "<defs><pattern id=\"cut\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" "
-      "patternTransform=\"rotate(45)\"><rect width=\"6\" height=\"6\" fill=\"#d8dadf\"/>"
+      "<defs><pattern id=\"cut\" width=\"6\" height=\"6\" "
+      "patternUnits=\"userSpaceOnUse\" "
+      "patternTransform=\"rotate(45)\"><rect width=\"6\" height=\"6\" "
+      "fill=\"#d8dadf\"/>"
       "<rect width=\"2\" height=\"6\" fill=\"#b4b8c0\"/></pattern></defs>\n";
   pyr_buffer *out = g->out;
   double height = TOP + g->levels * ROW + 14;
-  pyr_buffer_text(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org"
-                       "/2000/svg\" role=\"img\" viewBox=\"0 0 ");
+  pyr_buffer_text(
+      out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org"
+           "/2000/svg\" role=\"img\" viewBox=\"0 0 ");
   pyr_buffer_fixed(out, g->width, 0);
   pyr_buffer_char(out, ' ');
   pyr_buffer_fixed(out, height, 0);
@@ -208,20 +214,24 @@ static void subtitle (picture *g, const pyr_renderoptions *o) {
   pyr_buffer_free(&text);
 }
 
-pyr_status pyr_render_svg (pyr_buffer *out, const pyr_profile *p, const pyr_renderoptions *o,
-                           pyr_error *e) {
-  picture g = {out, p, o->width > 0 ? o->width : 1200, o->min_width > 0 ? o->min_width : 0.5,
-               0, 0, 0};
+pyr_status pyr_render_svg (pyr_buffer *out, const pyr_profile *p,
+                           const pyr_renderoptions *o, pyr_error *e) {
+  picture g = {
+      out, p, o->width > 0 ? o->width : 1200, o->min_width > 0 ? o->min_width : 0.5, 0,
+      0,   0};
   double *left = malloc((p->count + 1u) * sizeof *left);
   uint32_t *order = malloc((p->count + 1u) * sizeof *order), i;
   bool *drawn = calloc(p->count + 1u, 1);
   pyr_status status = left == NULL || order == NULL || drawn == NULL
                           ? pyr_nomemory(e)
                           : place(p, left, order, e);
-  if (p->nodes[0].total > 0) g.scale = (g.width - 2 * MARGIN) / (double)p->nodes[0].total;
-  for (i = 0; status == PYR_OK && i < p->count; i++) { /* a box needs the one it stands on */
+  if (p->nodes[0].total > 0)
+    g.scale = (g.width - 2 * MARGIN) / (double)p->nodes[0].total;
+  for (i = 0; status == PYR_OK && i < p->count;
+       i++) { /* a box needs the one it stands on */
     const pyr_node *n = p->nodes + i;
-    drawn[i] = i == 0 || (drawn[n->parent] && (double)n->total * g.scale >= g.min_width);
+    drawn[i] =
+        i == 0 || (drawn[n->parent] && (double)n->total * g.scale >= g.min_width);
     if (drawn[i] && n->level + 1 > g.levels) g.levels = n->level + 1;
     if (!drawn[i] && drawn[n->parent]) g.hidden += (double)n->total;
   }

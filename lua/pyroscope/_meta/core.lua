@@ -190,7 +190,8 @@ local profile = {}
 ---@return pyroscope.profile
 function profile:describe(meta) end
 --- The largest functions by self or total (recursion counted once per stack); ties by name bytes.
---- `other` leaves are never a row. n = 0 gives all.
+--- `other` leaves are never a row. n = 0 gives all. Group "line" needs granularity "line"
+--- (else `unsupported`).
 ---@param n? integer              default 20
 ---@param options? { by?: "self"|"total", group?: "function"|"line"|"file"|"package" }
 ---@return pyroscope.row[] rows
@@ -207,16 +208,20 @@ function profile:stacks(n) end
 ---@return pyroscope.error? err   kind `usage` with a caret line in `hint`
 function profile:find(pattern) end
 --- Who calls a function: rows {name, file, line, value, share}, share of the function's total.
---- An empty name in a row with `root = true` stands for "nobody". Recursion counted once per stack.
+--- An empty name in a row with `root = true` stands for "nobody". An edge counts once per stack,
+--- and a function that calls itself is no caller of its own (pprof's peek).
 ---@param name string
 ---@return pyroscope.row[] rows
 ---@return pyroscope.row? of      the function itself, nil if there is none of that name
 function profile:callers(name) end
+--- Whom a function calls, as `callers`. `of.other`, when not 0, is the value of truncated stacks
+--- right below the function: self + rows + other = total.
 ---@param name string
 ---@return pyroscope.row[] rows
 ---@return pyroscope.row? of
 function profile:callees(name) end
---- Source lines of a file with self and total, by line number; needs granularity "line".
+--- Source lines of a file with self and total, by line number; `unsupported` without
+--- granularity "line".
 --- `options.name`: only lines of that function.
 ---@param file string             whole path as in the profile
 ---@param options? { name?: string }
@@ -229,21 +234,28 @@ function profile:files() end
 ---@param n integer               at least 1
 ---@return pyroscope.profile
 function profile:truncate(n) end
---- A coarser tree: "function", "file" or "package" in place of frames.
+--- A coarser tree: "function", "file" or "package" in place of frames, one for one. "line" of a
+--- profile without lines is `unsupported`.
 ---@param granularity "function"|"line"|"file"|"package"
 ---@return pyroscope.profile
 function profile:regroup(granularity) end
+--- Filters with pprof's meanings; `nil, err` for a bad pattern (`usage`) or one that takes too
+--- long (`limit`). A pattern is tried on names, files and binaries; that of prune_from on names
+--- without arguments, as pprof does. Only prune_from keeps stacks without frames. A function name
+--- has one file at granularity "function": where one name occurs in several files, filter at
+--- "line" and regroup. Truncated leaves stay with the frame they were cut off from.
 function profile:focus(pattern) end
 function profile:ignore(pattern) end
 function profile:hide(pattern) end
 function profile:show(pattern) end
 function profile:show_from(pattern) end
 function profile:prune_from(pattern) end
---- The tree merged from the leaves.
+--- The tree merged from the leaves; truncated stacks become one leaf `other`. `nil, err` (`limit`)
+--- for stacks so deep that it would take minutes.
 ---@return pyroscope.profile
 function profile:invert() end
 --- Values divided by `profiles`, in a tree whose root is the rounded quotient exactly and every
---- node within one unit of it. Flows and sums: the profile itself.
+--- node within one unit of it; it counts as one profile. Flows and sums: the profile itself.
 ---@return pyroscope.profile
 function profile:scaled() end
 --- What truncation hides: { other = value, other_share = number, truncated = boolean }.
@@ -264,12 +276,14 @@ function profile:render(format, options) end
 function profile:save(path, options) end
 function profile:close() end
 
---- The sum of profiles, aligned by path; counts (`profiles`) add up, windows unite.
+--- The sum of profiles, aligned by path; counts (`profiles`) add up, windows unite, warnings and
+--- `partial` are those of any part, the rest of meta is what all agree on. Different units: `usage`.
 ---@param profiles pyroscope.profile[]
 ---@return pyroscope.profile? profile
 ---@return pyroscope.error? err
 function core.merge(profiles) end
---- a - b by path; below 0 becomes 0, and the second result says how much that was.
+--- a - b by path; below 0 becomes 0, and the second result says how much that was. Stocks are
+--- divided before (so the result counts as one profile).
 ---@return pyroscope.profile? profile
 ---@return pyroscope.error|integer err_or_clipped
 function core.subtract(a, b) end
