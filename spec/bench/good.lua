@@ -47,7 +47,6 @@ function good.top(text, k)
   for i = 2, #names do order[#order + 1] = i end
   table.sort(order, function(a, b)
     if self[a] ~= self[b] then return self[a] > self[b] end
-    if total[a] ~= total[b] then return total[a] > total[b] end
     return names[a] < names[b]
   end)
   local rows = {}

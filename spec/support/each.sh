@@ -6,9 +6,9 @@
 set -u
 jobs=$1
 shift
-folder=build/spec-output
-rm -rf "$folder"
-mkdir -p "$folder"
+mkdir -p build
+folder=$(mktemp -d build/specs.XXXXXX)
+trap 'rm -rf "$folder"' EXIT
 export folder
 
 # the slowest first, so that the last job is not the longest
