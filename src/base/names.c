@@ -31,8 +31,9 @@ static uint64_t multiply (uint64_t a, uint64_t b) {
   return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-uint64_t pyr_hash (const char *bytes, size_t length) {
-  uint64_t h = seed() ^ (uint64_t)length, word;
+static uint64_t hashof (uint64_t h, const char *bytes, size_t length) {
+  uint64_t word;
+  h ^= (uint64_t)length;
   while (length >= 8) {
     memcpy(&word, bytes, 8);
     h = multiply(h ^ word, UINT64_C(0x9e3779b97f4a7c15));
@@ -47,6 +48,10 @@ uint64_t pyr_hash (const char *bytes, size_t length) {
   return multiply(h, UINT64_C(0x8ebc6af09c88c6e3));
 }
 
+uint64_t pyr_hash (const char *bytes, size_t length) {
+  return hashof(seed(), bytes, length);
+}
+
 int pyr_string_compare (pyr_string a, pyr_string b) {
   uint32_t n = a.length < b.length ? a.length : b.length;
   int order = n == 0 ? 0 : memcmp(a.bytes, b.bytes, n);
@@ -58,6 +63,7 @@ pyr_status pyr_names_init (pyr_names *n, int copy) {
   uint32_t id;
   memset(n, 0, sizeof *n);
   n->copy = copy;
+  n->seed = seed();
   return pyr_names_intern(n, "", 0, &id);
 }
 
@@ -74,11 +80,23 @@ void pyr_names_free (pyr_names *n) {
   memset(n, 0, sizeof *n);
 }
 
+#define TAG UINT64_C(0xffffffff00000000)
+
+/* What a slot holds: the upper half of the hash, so that most strangers are told apart without
+   a look at the string, and id + 1. */
+static uint64_t slot (uint64_t hash, uint32_t id) {
+  return (hash & TAG) | (uint64_t)(id + 1);
+}
+
+static uint32_t idin (uint64_t s) {
+  return (uint32_t)s - 1;
+}
+
 static pyr_status grow (pyr_names *n) {
   uint32_t cap = n->cap == 0 ? 64 : n->cap * 2, slots = cap * 2, i;
   pyr_string *strings;
   uint64_t *hashes;
-  uint32_t *table;
+  uint64_t *table;
   if (cap > UINT32_C(1) << 30) return PYR_EMEMORY;
   strings = realloc(n->strings, cap * sizeof *strings);
   if (strings == NULL) return PYR_EMEMORY;
@@ -92,7 +110,7 @@ static pyr_status grow (pyr_names *n) {
     uint32_t at = (uint32_t)n->hashes[i] & (slots - 1);
     while (table[at] != 0)
       at = (at + 1) & (slots - 1);
-    table[at] = i + 1;
+    table[at] = slot(n->hashes[i], i);
   }
   free(n->slots);
   n->slots = table;
@@ -124,12 +142,11 @@ static const char *keep (pyr_names *n, const char *bytes, uint32_t length) {
 static uint32_t lookup (const pyr_names *n, uint64_t hash, const char *bytes,
                         uint32_t length) {
   uint32_t at = (uint32_t)hash & n->mask;
-  while (n->slots[at] != 0) {
-    uint32_t id = n->slots[at] - 1;
-    if (n->hashes[id] == hash && n->strings[id].length == length &&
-        memcmp(n->strings[id].bytes, bytes, length) == 0)
-      break;
-    at = (at + 1) & n->mask;
+  for (; n->slots[at] != 0; at = (at + 1) & n->mask) {
+    const pyr_string *s;
+    if (((n->slots[at] ^ hash) & TAG) != 0) continue;
+    s = n->strings + idin(n->slots[at]);
+    if (s->length == length && memcmp(s->bytes, bytes, length) == 0) break;
   }
   return at;
 }
@@ -140,11 +157,11 @@ pyr_status pyr_names_intern (pyr_names *n, const char *bytes, uint32_t length,
   uint32_t at;
   const char *kept;
   if (length == 0) bytes = "";
-  hash = pyr_hash(bytes, length);
+  hash = hashof(n->seed, bytes, length);
   if (n->count == n->cap && grow(n) != PYR_OK) return PYR_EMEMORY;
   at = lookup(n, hash, bytes, length);
   if (n->slots[at] != 0) {
-    *id = n->slots[at] - 1;
+    *id = idin(n->slots[at]);
     return PYR_OK;
   }
   kept = keep(n, bytes, length);
@@ -152,7 +169,7 @@ pyr_status pyr_names_intern (pyr_names *n, const char *bytes, uint32_t length,
   n->strings[n->count].bytes = kept;
   n->strings[n->count].length = length;
   n->hashes[n->count] = hash;
-  n->slots[at] = n->count + 1;
+  n->slots[at] = slot(hash, n->count);
   *id = n->count++;
   return PYR_OK;
 }
@@ -161,6 +178,6 @@ uint32_t pyr_names_find (const pyr_names *n, const char *bytes, uint32_t length)
   uint32_t at;
   if (n->count == 0) return UINT32_MAX;
   if (length == 0) return 0;
-  at = lookup(n, pyr_hash(bytes, length), bytes, length);
-  return n->slots[at] != 0 ? n->slots[at] - 1 : UINT32_MAX;
+  at = lookup(n, hashof(n->seed, bytes, length), bytes, length);
+  return n->slots[at] != 0 ? idin(n->slots[at]) : UINT32_MAX;
 }

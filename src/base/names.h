@@ -23,7 +23,8 @@ typedef struct pyr_string {
 typedef struct pyr_names {
   pyr_string *strings; /* [count] */
   uint64_t *hashes;    /* [count] */
-  uint32_t *slots;     /* [mask + 1], id + 1 or 0 */
+  uint64_t *slots;     /* [mask + 1], half a hash and id + 1, or 0 */
+  uint64_t seed;
   uint32_t count, cap, mask;
   int copy;
   struct pyr_namesblock *blocks;
