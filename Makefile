@@ -34,7 +34,7 @@ flags    := $(CC) $(CFLAGS) $(WARN) $(SAN) $(LUA_INC) \
 	$(shell $(PKG) --modversion libcurl libpcre2-8 zlib 2>/dev/null) \
 	$(core_src) $(http_src)
 
-all: $(B)/pyroscope/core.so $(B)/pyroscope/http.so
+all: $(B)/pyroscope/core.so $(B)/pyroscope/http.so $(B)/lua/.compiled
 
 # compiler, flags, versions of the libraries, list of sources: another build when one changes
 $(B)/.flags: FORCE
@@ -52,6 +52,12 @@ $(B)/pyroscope/core.so: $(core_obj)
 $(B)/pyroscope/http.so: $(http_obj)
 	@mkdir -p $(@D)
 	@$(CC) -shared $(SAN) -o $@ $^ -lcurl -lz
+
+# Lua compiled for pscope, each file with the time of its source (see lua/pyroscope/cli/main.lua)
+$(B)/lua/.compiled: $(shell find lua -name '*.lua' 2>/dev/null)
+	@mkdir -p $(@D)
+	@sh spec/support/compile.sh $(@D)
+	@touch $@
 
 setup:
 	@sh spec/support/install.sh $(BUILD_PACKAGES)

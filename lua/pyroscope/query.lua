@@ -245,18 +245,28 @@ local function read_words(options, resolved)
   return true
 end
 
---- Checks a query and completes it: window, selector, type against what the source has, ids,
---- limits. A resolved query is returned as it is. Unknown option names raise.
----@param options pyroscope.query|pyroscope.resolved
----@param source pyroscope.source
----@param spec? { where?: string, type?: boolean, level?: integer }  type = false: no type is needed
----@return pyroscope.resolved? resolved
----@return pyroscope.error? err
-function query.resolve(options, source, spec)
-  if type(options) == "table" and options.resolved then return options end
-  spec = spec or {}
-  local level = spec.level or 3
-  options = check.options(spec.where or "query", options, query.options, level)
+-- What a profile type says about the question, and its rivals.
+local function settle(resolved, word, id, others)
+  -- counts of the same samples are no rival of their values
+  local rivals = {}
+  for _, other in ipairs(type(others) == "table" and others or {}) do
+    if types.row(other).sample_unit == types.row(id).sample_unit then
+      rivals[#rivals + 1] = other
+    end
+  end
+  if rivals[1] then
+    resolved.warnings[1] = ("'%s' means %s here; there is also %s"):format(word, id,
+      table.concat(rivals, ", "))
+  end
+  local row = types.row(id)
+  resolved.profile_type, resolved.unit = id, row.sample_unit
+  resolved.kind, resolved.class = row.kind, row.class
+  return resolved
+end
+
+-- Everything but the type, which may take a request; the second result is the word for it.
+local function prepare(options, source, spec, level)
+  options = check.options(spec.where or "query", options, query.options, level + 1)
   local defaults = defaults_of(source)
   local resolved, err = timespec.window(options, defaults)
   if not resolved then return nil, err end
@@ -267,7 +277,7 @@ function query.resolve(options, source, spec)
     if not ok then return nil, err end
   end
   resolved.max_nodes = resolved.max_nodes or defaults.max_nodes
-  local matchers, bad, named_type = read_selector(options, level)
+  local matchers, bad, named_type = read_selector(options, level + 1)
   if not matchers then return nil, bad end
   local asks = options.service or options.selector or (options.labels and next(options.labels))
   if not asks and not defaults.selector then
@@ -286,28 +296,56 @@ function query.resolve(options, source, spec)
       "leave one of them out")
   end
   word = named_type or word or defaults.profile_type or defaults.type
-  if spec.type == false and not word then return resolved end
-  if not word then
+  if not word and spec.type ~= false then
     return usage("which profile type? The question names none",
       "give a type: cpu, memory, alloc, goroutine, mutex, block, wall or a full id")
   end
+  return resolved, word
+end
+
+--- Checks a query and completes it: window, selector, type against what the source has, ids,
+--- limits. A resolved query is returned as it is. Unknown option names raise.
+---@param options pyroscope.query|pyroscope.resolved
+---@param source pyroscope.source
+---@param spec? { where?: string, type?: boolean, level?: integer }  type = false: no type is needed
+---@return pyroscope.resolved? resolved
+---@return pyroscope.error? err
+function query.resolve(options, source, spec)
+  if type(options) == "table" and options.resolved then return options end
+  spec = spec or {}
+  local resolved, word = prepare(options, source, spec, spec.level or 3)
+  if not resolved then return nil, word end
+  if not word then return resolved end
   local id, others = resolve_type(word, resolved, source)
   if not id then return nil, others end
-  -- counts of the same samples are no rival of their values
-  local rivals = {}
-  for _, other in ipairs(type(others) == "table" and others or {}) do
-    if types.row(other).sample_unit == types.row(id).sample_unit then
-      rivals[#rivals + 1] = other
-    end
+  return settle(resolved, word, id, others)
+end
+
+--- The same with the likeliest meaning of a word for a type, without asking the source. The
+--- second result, where the word could mean another type, asks: it returns the resolved question
+--- as `query.resolve` does, to be compared by its `profile_type`.
+---@param options pyroscope.query
+---@param source pyroscope.source
+---@param spec? { where?: string, level?: integer }
+---@return pyroscope.resolved? guess
+---@return pyroscope.error|(fun(): pyroscope.resolved?, pyroscope.error?)|nil settled
+function query.guess(options, source, spec)
+  spec = spec or {}
+  local resolved, word = prepare(options, source, spec, spec.level or 3)
+  if not resolved then return nil, word end
+  local id = types.likeliest(word)
+  if not id then return query.resolve(options, source, spec) end
+  local guess = { warnings = {} }
+  for name, value in pairs(resolved) do
+    if name ~= "warnings" then guess[name] = value end
   end
-  if rivals[1] then
-    resolved.warnings[1] = ("'%s' means %s here; there is also %s"):format(word, id,
-      table.concat(rivals, ", "))
+  settle(guess, word, id)
+  if types.is_id(word) then return guess end
+  return guess, function()
+    local found, others = resolve_type(word, resolved, source)
+    if not found then return nil, others end
+    return settle(resolved, word, found, others)
   end
-  local row = types.row(id)
-  resolved.profile_type, resolved.unit = id, row.sample_unit
-  resolved.kind, resolved.class = row.kind, row.class
-  return resolved
 end
 
 return query

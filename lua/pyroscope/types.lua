@@ -172,6 +172,16 @@ function types.meaning(word)
   return WORDS[(word:lower():gsub("-", "_"))]
 end
 
+--- The id that a word most likely means, before anybody was asked; nil where none stands out.
+---@param word string
+---@return string?
+function types.likeliest(word)
+  if types.parts(word) then return types.join(types.parts(word)) end
+  local class = types.meaning(word)
+  local first = class and by_class[class][3]
+  return first and not first:find("*", 1, true) and first or nil
+end
+
 -- Ids of existing types of a class: the best pattern's first, each once.
 local function of_class(class, ids)
   local found, seen = {}, {}

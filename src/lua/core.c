@@ -104,6 +104,14 @@ static pyr_status readall (FILE *f, pyr_buffer *b, size_t max_bytes) {
   }
 }
 
+/* When a file was last written, in ns since the epoch; nil where there is none. */
+static int core_modified (lua_State *L) {
+  struct stat st;
+  if (stat(luaL_checkstring(L, 1), &st) != 0) return 0;
+  lua_pushinteger(L, (lua_Integer)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec);
+  return 1;
+}
+
 static int core_read_file (lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   size_t max_bytes = (size_t)luaL_optinteger(L, 2, (lua_Integer)FILE_LIMIT);
@@ -182,10 +190,10 @@ static const luaL_Reg body_methods[] = {
     {"string", body_string}, {"close", body__gc}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"body", core_body},   {"read_file", core_read_file},
-    {"gzip", core_gzip},   {"gunzip", core_gunzip},
-    {"guess", core_guess}, {"live", core_live},
-    {NULL, NULL}};
+    {"body", core_body},         {"read_file", core_read_file},
+    {"gzip", core_gzip},         {"gunzip", core_gunzip},
+    {"guess", core_guess},       {"live", core_live},
+    {"modified", core_modified}, {NULL, NULL}};
 
 #pragma GCC visibility push(default)
 int luaopen_pyroscope_core (lua_State *L);

@@ -38,6 +38,11 @@ function core.body(bytes) end
 ---@return pyroscope.error? err  kind `io`, or `limit`
 function core.read_file(path, max_bytes) end
 
+--- When a file was last written, in nanoseconds since the epoch; nil where there is none.
+---@param path string
+---@return integer?
+function core.modified(path) end
+
 ---@param bytes pyroscope.bytes
 ---@return string
 function core.gzip(bytes) end

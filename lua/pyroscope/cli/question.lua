@@ -53,12 +53,8 @@ local function words(err)
   return err
 end
 
---- Resolves the flags against a source.
----@param spec? { type?: boolean, everything?: boolean, extra?: table }
----@return pyroscope.resolved? resolved
----@return pyroscope.error? err
-function question.resolve(options, target, source, spec)
-  spec = spec or {}
+-- The flags as a query; everything where the command or the target says so, CPU where no type is.
+local function asked_of(options, target, source, spec)
   local asked, err = question.build(options, target, source, spec.extra)
   if not asked then return nil, err end
   if (spec.everything or target.everything) and not asked.service and not asked.selector
@@ -66,10 +62,34 @@ function question.resolve(options, target, source, spec)
     asked.selector = "{}"
   end
   if spec.type ~= false and not asked.type and source.kind ~= "store" then asked.type = "cpu" end
+  return asked
+end
+
+--- Resolves the flags against a source.
+---@param spec? { type?: boolean, everything?: boolean, extra?: table }
+---@return pyroscope.resolved? resolved
+---@return pyroscope.error? err
+function question.resolve(options, target, source, spec)
+  spec = spec or {}
+  local asked, err = asked_of(options, target, source, spec)
+  if not asked then return nil, err end
   local resolved
   resolved, err = query.resolve(asked, source, { where = "query", type = spec.type })
   if not resolved then return nil, words(err) end
   return resolved
+end
+
+--- The same without asking a server what a word for a type means there (see `query.guess`).
+---@param spec? { everything?: boolean, extra?: table }
+---@return pyroscope.resolved? guess
+---@return pyroscope.error|function|nil settled
+function question.guess(options, target, source, spec)
+  if source.kind == "store" then return question.resolve(options, target, source, spec) end
+  local asked, err = asked_of(options, target, source, spec or {})
+  if not asked then return nil, err end
+  local guess, settled = query.guess(asked, source, { where = "query" })
+  if not guess then return nil, words(settled) end
+  return guess, settled
 end
 
 local transforms = { "focus", "ignore", "hide", "show", "show_from", "prune_from" }

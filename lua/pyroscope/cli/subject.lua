@@ -53,12 +53,36 @@ local function locations(source, resolved)
   return found
 end
 
--- All in one flight where the source can.
+-- The order in which questions are sent: what takes longest first.
+local ORDER = { "profile", "locations", "settled", "facts" }
+
+-- Named questions, all in one flight where the source can; their packed answers by name.
 local function together(source, questions)
-  if source.together then return source:together(questions) end
-  local answers = {}
-  for i, question_of in ipairs(questions) do answers[i] = table.pack(question_of()) end
+  local names, list, answers = {}, {}, {}
+  for _, name in ipairs(ORDER) do
+    if questions[name] then names[#names + 1], list[#list + 1] = name, questions[name] end
+  end
+  local results = source.together and source:together(list)
+  for i, name in ipairs(names) do
+    answers[name] = results and results[i] or table.pack(list[i]())
+  end
   return answers
+end
+
+-- The profile and what stands beside it; `settled` asks at the same time what its type is.
+local function ask(source, resolved, options, spec, settled)
+  local pprof = wants_pprof(options, source, resolved, spec)
+  local questions = { settled = settled, profile = function()
+    if pprof then return pprof_profile(source, resolved, spec) end
+    return source:profile(resolved)
+  end }
+  if options.where ~= "never" then
+    questions.facts = function() return facts.of(source, resolved) end
+    if source.kind ~= "store" and not pprof and spec.exact then
+      questions.locations = function() return locations(source, resolved) end
+    end
+  end
+  return together(source, questions)
 end
 
 --- Fetches what a command asks about.
@@ -74,26 +98,25 @@ function subject.fetch(run, text, spec)
   if not found then return nil, source end
   local extra = spec.extra or {}
   extra.granularity = spec.granularity
-  local resolved, err = question.resolve(options, found, source, { extra = extra })
-  if not resolved then return nil, err end
-  local pprof = wants_pprof(options, source, resolved, spec)
-  local questions = { function()
-    if pprof then return pprof_profile(source, resolved, spec) end
-    return source:profile(resolved)
-  end }
-  if options.where ~= "never" then
-    questions[2] = function() return facts.of(source, resolved) end
-    if source.kind ~= "store" and not pprof and spec.exact then
-      questions[3] = function() return locations(source, resolved) end
+  local resolved, settled = question.guess(options, found, source, { extra = extra })
+  if not resolved then return nil, settled end
+  local answers = ask(source, resolved, options, spec, settled)
+  if settled then
+    local guess = resolved.profile_type
+    local err
+    resolved, err = table.unpack(answers.settled, 1, 2)
+    if not resolved or resolved.profile_type ~= guess then
+      if answers.profile[1] then answers.profile[1]:close() end
+      if not resolved then return nil, err end
+      answers = ask(source, resolved, options, spec)
     end
   end
-  local answers = together(source, questions)
   run.progress:finish()
-  local profile = answers[1][1]
-  if not profile then return nil, answers[1][2] end
+  local profile, err = table.unpack(answers.profile, 1, 2)
+  if not profile then return nil, err end
   local self = subject.of(run, profile, { source = source, target = found, resolved = resolved })
-  self.facts = answers[2] and answers[2][1]
-  self.locations = answers[3] and answers[3][1]
+  self.facts = answers.facts and answers.facts[1]
+  self.locations = answers.locations and answers.locations[1]
   local ok
   ok, err = self:filter(options)
   if not ok then return nil, err end

@@ -222,9 +222,23 @@ function client:diff(before, after, options)
   return require "pyroscope.source.server.compare".diff(self, before, after, options)
 end
 
-for _, part in ipairs { "lists", "profiles", "series", "services", "absence", "legacy" } do
-  for name, method in pairs(require("pyroscope.source.server." .. part)) do
-    client[name] = method
+-- Which file has which method: read when one of them is called, since starting is felt and most
+-- runs need two of the files.
+local PARTS = {
+  lists = { "label_sets", "profile_types", "label_names", "label_values", "series", "stats" },
+  profiles = { "pprof", "exact", "profile", "profiles" },
+  series = { "timeline", "count", "profile_counts", "top_series", "exemplars", "heatmap" },
+  services = { "services" },
+  absence = { "absence" },
+  legacy = { "render", "dot" },
+}
+
+for part, names in pairs(PARTS) do
+  for _, name in ipairs(names) do
+    client[name] = function(...)
+      for method, f in pairs(require("pyroscope.source.server." .. part)) do client[method] = f end
+      return client[name](...)
+    end
   end
 end
 
