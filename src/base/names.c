@@ -31,21 +31,29 @@ static uint64_t multiply (uint64_t a, uint64_t b) {
   return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+static uint64_t word (const char *bytes) {
+  uint64_t w;
+  memcpy(&w, bytes, 8);
+  return w;
+}
+
+/* Sixteen bytes a round, the last ones overlapping those before; one product each, so that
+   little waits for what comes before it. */
 static uint64_t hashof (uint64_t h, const char *bytes, size_t length) {
-  uint64_t word;
-  h ^= (uint64_t)length;
-  while (length >= 8) {
-    memcpy(&word, bytes, 8);
-    h = multiply(h ^ word, UINT64_C(0x9e3779b97f4a7c15));
-    bytes += 8;
-    length -= 8;
-  }
-  if (length != 0) {
-    word = 0;
-    memcpy(&word, bytes, length);
-    h = multiply(h ^ word, UINT64_C(0xe7037ed1a0b428db));
-  }
-  return multiply(h, UINT64_C(0x8ebc6af09c88c6e3));
+  const uint64_t p = UINT64_C(0x9e3779b97f4a7c15), q = UINT64_C(0xe7037ed1a0b428db);
+  uint64_t low = 0, high = 0;
+  size_t left = length;
+  for (; left > 16; left -= 16, bytes += 16)
+    h = multiply(word(bytes) ^ p, word(bytes + 8) ^ h);
+  if (length >= 16) {
+    low = word(bytes + left - 16);
+    high = word(bytes + left - 8);
+  } else if (length >= 8) {
+    low = word(bytes);
+    high = word(bytes + length - 8);
+  } else
+    memcpy(&low, bytes, length);
+  return multiply(multiply(low ^ q, high ^ h) ^ length, UINT64_C(0x8ebc6af09c88c6e3));
 }
 
 uint64_t pyr_hash (const char *bytes, size_t length) {
@@ -75,15 +83,15 @@ void pyr_names_free (pyr_names *n) {
     block = next;
   }
   free(n->strings);
-  free(n->hashes);
   free(n->slots);
   memset(n, 0, sizeof *n);
 }
 
 #define TAG UINT64_C(0xffffffff00000000)
 
-/* What a slot holds: the upper half of the hash, so that most strangers are told apart without
-   a look at the string, and id + 1. */
+/* What a slot holds: the upper half of the hash, which also says where it belongs, so that most
+   strangers are told apart without a look at the string and a larger table needs no hashes;
+   and id + 1. */
 static uint64_t slot (uint64_t hash, uint32_t id) {
   return (hash & TAG) | (uint64_t)(id + 1);
 }
@@ -92,29 +100,30 @@ static uint32_t idin (uint64_t s) {
   return (uint32_t)s - 1;
 }
 
+static uint32_t home (uint64_t hash, uint32_t mask) {
+  return (uint32_t)(hash >> 32) & mask;
+}
+
 static pyr_status grow (pyr_names *n) {
-  uint32_t cap = n->cap == 0 ? 64 : n->cap * 2, slots = cap * 2, i;
+  uint32_t cap = n->cap == 0 ? 64 : n->cap * 2, mask = cap * 2 - 1, i;
   pyr_string *strings;
-  uint64_t *hashes;
   uint64_t *table;
   if (cap > UINT32_C(1) << 30) return PYR_EMEMORY;
   strings = realloc(n->strings, cap * sizeof *strings);
   if (strings == NULL) return PYR_EMEMORY;
   n->strings = strings;
-  hashes = realloc(n->hashes, cap * sizeof *hashes);
-  if (hashes == NULL) return PYR_EMEMORY;
-  n->hashes = hashes;
-  table = calloc(slots, sizeof *table);
+  table = calloc((size_t)mask + 1, sizeof *table);
   if (table == NULL) return PYR_EMEMORY;
-  for (i = 0; i < n->count; i++) {
-    uint32_t at = (uint32_t)n->hashes[i] & (slots - 1);
+  for (i = 0; n->slots != NULL && i <= n->mask; i++) {
+    uint32_t at = home(n->slots[i], mask);
+    if (n->slots[i] == 0) continue;
     while (table[at] != 0)
-      at = (at + 1) & (slots - 1);
-    table[at] = slot(n->hashes[i], i);
+      at = (at + 1) & mask;
+    table[at] = n->slots[i];
   }
   free(n->slots);
   n->slots = table;
-  n->mask = slots - 1;
+  n->mask = mask;
   n->cap = cap;
   return PYR_OK;
 }
@@ -141,7 +150,7 @@ static const char *keep (pyr_names *n, const char *bytes, uint32_t length) {
 /* Slot that holds the string, or the empty slot where it belongs. */
 static uint32_t lookup (const pyr_names *n, uint64_t hash, const char *bytes,
                         uint32_t length) {
-  uint32_t at = (uint32_t)hash & n->mask;
+  uint32_t at = home(hash, n->mask);
   for (; n->slots[at] != 0; at = (at + 1) & n->mask) {
     const pyr_string *s;
     if (((n->slots[at] ^ hash) & TAG) != 0) continue;
@@ -151,13 +160,30 @@ static uint32_t lookup (const pyr_names *n, uint64_t hash, const char *bytes,
   return at;
 }
 
+uint64_t pyr_names_hash (const pyr_names *n, const char *bytes, uint32_t length) {
+  return hashof(n->seed, bytes, length);
+}
+
+void pyr_names_soon (const pyr_names *n, uint64_t hash) {
+  __builtin_prefetch(n->slots + home(hash, n->mask));
+}
+
+void pyr_names_next (const pyr_names *n, uint64_t hash) {
+  uint64_t s = n->slots[home(hash, n->mask)];
+  if (s != 0) __builtin_prefetch(n->strings[idin(s)].bytes);
+}
+
 pyr_status pyr_names_intern (pyr_names *n, const char *bytes, uint32_t length,
                              uint32_t *id) {
-  uint64_t hash;
+  if (length == 0) bytes = "";
+  return pyr_names_intern_hashed(n, bytes, length, hashof(n->seed, bytes, length), id);
+}
+
+pyr_status pyr_names_intern_hashed (pyr_names *n, const char *bytes, uint32_t length,
+                                    uint64_t hash, uint32_t *id) {
   uint32_t at;
   const char *kept;
   if (length == 0) bytes = "";
-  hash = hashof(n->seed, bytes, length);
   if (n->count == n->cap && grow(n) != PYR_OK) return PYR_EMEMORY;
   at = lookup(n, hash, bytes, length);
   if (n->slots[at] != 0) {
@@ -168,7 +194,6 @@ pyr_status pyr_names_intern (pyr_names *n, const char *bytes, uint32_t length,
   if (kept == NULL) return PYR_EMEMORY;
   n->strings[n->count].bytes = kept;
   n->strings[n->count].length = length;
-  n->hashes[n->count] = hash;
   n->slots[at] = slot(hash, n->count);
   *id = n->count++;
   return PYR_OK;

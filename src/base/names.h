@@ -22,7 +22,6 @@ typedef struct pyr_string {
 */
 typedef struct pyr_names {
   pyr_string *strings; /* [count] */
-  uint64_t *hashes;    /* [count] */
   uint64_t *slots;     /* [mask + 1], half a hash and id + 1, or 0 */
   uint64_t seed;
   uint32_t count, cap, mask;
@@ -36,6 +35,17 @@ void pyr_names_free (pyr_names *n);
 /* Finds or adds; the id goes to '*id'. PYR_EMEMORY or PYR_OK. */
 pyr_status pyr_names_intern (pyr_names *n, const char *bytes, uint32_t length,
                              uint32_t *id);
+
+/*
+** The same in steps, for those who know some strings ahead: the hash, then, some strings
+** before its turn, what tells the processor which slot will be read (_soon) and which
+** string (_next), then the look-up.
+*/
+uint64_t pyr_names_hash (const pyr_names *n, const char *bytes, uint32_t length);
+void pyr_names_soon (const pyr_names *n, uint64_t hash);
+void pyr_names_next (const pyr_names *n, uint64_t hash);
+pyr_status pyr_names_intern_hashed (pyr_names *n, const char *bytes, uint32_t length,
+                                    uint64_t hash, uint32_t *id);
 
 /* Id of a string that is there already, or UINT32_MAX. */
 uint32_t pyr_names_find (const pyr_names *n, const char *bytes, uint32_t length);

@@ -14,6 +14,7 @@ typedef struct record {
   pyr_slice name;
   int64_t self;
   uint64_t children;
+  uint64_t hash; /* of the name */
 } record;
 
 typedef struct openlevel {
@@ -27,9 +28,7 @@ typedef struct treereader {
   openlevel *levels;
   uint32_t level_count, level_cap;
   uint32_t nodes;
-  pyr_names names;     /* in the bytes */
-  uint32_t *followers; /* [follower_cap] by name: what came after it last */
-  uint32_t follower_cap, last;
+  pyr_names names; /* in the bytes */
   pyr_error *e;
 } treereader;
 
@@ -117,38 +116,33 @@ static pyr_status count (treereader *r) {
 */
 #define NAMELESS UINT32_MAX
 
-static pyr_status growfollowers (treereader *r) {
-  uint32_t *followers = realloc(r->followers, r->names.cap * sizeof *followers);
-  if (followers == NULL) return pyr_nomemory(r->e);
-  memset(followers + r->follower_cap, 0,
-         (r->names.cap - r->follower_cap) * sizeof *followers);
-  r->followers = followers;
-  r->follower_cap = r->names.cap;
-  return PYR_OK;
-}
-
 /*
-** Id of a name. Functions mostly call what they called the last time, so the name that
-** followed the one before is tried first: comparing with it is cheaper than a look-up.
+** Names are read some records ahead: what a look-up reads is nowhere near, and is
+** fetched meanwhile.
 */
-static pyr_status intern (treereader *r, const pyr_slice *name, uint32_t *id) {
-  uint32_t length = (uint32_t)(name->end - name->p), *follower;
-  const pyr_string *guess;
-  if (r->follower_cap < r->names.cap && growfollowers(r) != PYR_OK) return r->e->status;
-  follower = r->followers + r->last;
-  guess = r->names.strings + *follower;
-  if (guess->length != length || memcmp(guess->bytes, name->p, length) != 0) {
-    if (pyr_names_intern(&r->names, (const char *)name->p, length, id) != PYR_OK)
-      return pyr_nomemory(r->e);
-    *follower = *id;
-  }
-  r->last = *id = *follower;
-  return PYR_OK;
+#define AHEAD 16 /* a power of two */
+
+typedef struct window {
+  record records[AHEAD];
+  uint32_t read, left; /* records read so far; not read yet */
+} window;
+
+static bool readahead (treereader *r, window *w) {
+  record *rec = w->records + w->read % AHEAD;
+  if (!readrecord(&r->s, rec)) return false;
+  rec->hash = pyr_names_hash(&r->names, (const char *)rec->name.p,
+                             (uint32_t)(rec->name.end - rec->name.p));
+  pyr_names_soon(&r->names, rec->hash);
+  w->read++;
+  w->left--;
+  if (w->read > AHEAD / 2)
+    pyr_names_next(&r->names, w->records[(w->read - 1 - AHEAD / 2) % AHEAD].hash);
+  return true;
 }
 
 static pyr_status place (treereader *r, pyr_profile *p, bool *nameless) {
-  uint32_t depth = 0, first = 0, i;
-  record rec;
+  uint32_t depth = 0, first = 0, done = 0, i;
+  window w = {.left = r->nodes};
   for (i = 0; i < r->level_count; i++) {
     uint32_t n = r->levels[i].at;
     r->levels[i].at = first;
@@ -156,17 +150,23 @@ static pyr_status place (treereader *r, pyr_profile *p, bool *nameless) {
   }
   do {
     openlevel *level = r->levels + depth;
+    const record *rec = w.records + done % AHEAD;
     uint32_t frame;
-    if (!readrecord(&r->s, &rec)) return wrong(r, "the tree ends inside a record");
-    if (intern(r, &rec.name, &frame) != PYR_OK) return r->e->status;
+    while (w.left != 0 && w.read - done < AHEAD)
+      if (!readahead(r, &w)) return wrong(r, "the tree ends inside a record");
+    done++;
+    if (pyr_names_intern_hashed(&r->names, (const char *)rec->name.p,
+                                (uint32_t)(rec->name.end - rec->name.p), rec->hash,
+                                &frame) != PYR_OK)
+      return pyr_nomemory(r->e);
     if (frame == 0 && depth != 0) {
       frame = NAMELESS;
       *nameless = true;
     }
-    level->left = (uint32_t)rec.children;
+    level->left = (uint32_t)rec->children;
     p->nodes[level->at++] = (pyr_node){
-        .self = rec.self,
-        .total = rec.self,
+        .self = rec->self,
+        .total = rec->self,
         .frame = frame,
         .parent = depth == 0 ? 0 : level[-1].at - 1,
         .first_child = depth + 1 < r->level_count ? level[1].at : r->nodes,
@@ -206,7 +206,7 @@ static pyr_status build (treereader *r, pyr_profile *p) {
   if (p->nodes == NULL) return pyr_nomemory(r->e);
   p->nodes[p->count] = (pyr_node){0, 0, 0, 0, p->count, 0};
   r->s.p = r->begin;
-  if (pyr_names_init(&r->names, 0) != PYR_OK) return pyr_nomemory(r->e);
+  if (pyr_names_init(&r->names, 1) != PYR_OK) return pyr_nomemory(r->e);
   status = place(r, p, &nameless);
   if (status != PYR_OK) return status;
   sumtotals(p);
@@ -232,7 +232,6 @@ pyr_status pyr_decode_tree (pyr_profile *p, const char *bytes, size_t len,
   if (status == PYR_OK) status = build(&r, p);
   pyr_names_free(&r.names);
   free(r.levels);
-  free(r.followers);
   if (status != PYR_OK) pyr_profile_free(p);
   return status;
 }
