@@ -74,6 +74,7 @@ BUSTED = $(LUA) /usr/bin/busted --ignore-lua -o spec/support/summary.lua
 test: setup-test
 	@$(MAKE) --no-print-directory -j4 all
 	@sh spec/support/pprof.sh
+	@sh spec/support/npm.sh
 	@LC_ALL=C.UTF-8 sh spec/support/each.sh 2 $(BUSTED)
 
 test-live: all

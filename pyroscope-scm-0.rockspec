@@ -66,6 +66,7 @@ build = {
         "src/render/flamegraph.c",
         "src/render/pprof.c",
         "src/render/quantity.c",
+        "src/render/speedscope.c",
         "src/render/svg.c",
         "src/render/text.c",
       },

@@ -25,7 +25,7 @@ static const format formats[] = {
     {"pprof", ".pb.gz", NULL, pyr_render_pprof, true},
     {"folded", ".folded", pyr_decode_folded, pyr_render_folded, false},
     {"json", ".json", pyr_decode_flamegraph_json, pyr_render_json, false},
-    {"speedscope", ".speedscope.json", NULL, NULL, false},
+    {"speedscope", ".speedscope.json", NULL, pyr_render_speedscope, false},
     {"tree", ".tree", pyr_decode_tree, pyr_render_tree, true},
     {"flamegraph", ".flamegraph.pb", pyr_decode_flamegraph_proto, pyr_render_flamegraph,
      true},
@@ -117,7 +117,7 @@ static pyr_buffer *render (lua_State *L, const format *f) {
 static int unknownformat (lua_State *L, const char *name) {
   lua_pushfstring(L, "unknown format '%s'", name);
   return pyr_lua_fail(L, "usage", lua_tostring(L, -1), NULL,
-                      "one of: pprof, folded, json, tree, svg");
+                      "one of: pprof, folded, json, speedscope, tree, svg");
 }
 
 static int profile_render (lua_State *L) {

@@ -49,6 +49,9 @@ pyr_renderer pyr_render_svg;
 pyr_renderer pyr_render_flamegraph;
 pyr_status pyr_render_diff (pyr_buffer *out, const pyr_union *u, pyr_error *e);
 
+/* One evented profile as speedscope reads it; a unit that it does not know is "none". */
+pyr_renderer pyr_render_speedscope;
+
 /* google.v1.Profile, gzipped unless 'raw'. */
 pyr_renderer pyr_render_pprof;
 

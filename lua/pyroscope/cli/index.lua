@@ -17,7 +17,7 @@ index.sections = {
   { "ask", {
     { "diff", "what changed between two windows, label values or files" } } },
   { "move", {
-    { "export", "write a profile: pprof, folded, json, tree, svg" } } },
+    { "export", "write a profile: pprof, folded, speedscope, svg, ..." } } },
   { "set", {
     { "config", "deployments, and where each setting comes from" },
     { "use", "store the default target" },

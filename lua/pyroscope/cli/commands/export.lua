@@ -13,7 +13,7 @@ local command = {
   arguments = { { name = "target", optional = true, complete = "targets" } },
   flags = { "pgo", "group", "where", "window", "data", "stack", "tree", "output", "source" },
   without = { "fields", "budget", "unit", "no_truncate", "relative_percentages" },
-  formats = { "pprof", "folded", "json", "tree", "svg" },
+  formats = { "pprof", "folded", "json", "speedscope", "tree", "svg" },
   examples = { "pscope export prod/checkout --out cpu.pb.gz",
     "pscope export prod/checkout -o folded | head",
     "pscope export ./incident --type memory --out memory.svg" },
@@ -24,15 +24,16 @@ local command = {
 
 local function format_of(options)
   if options.format then return options.format end
+  local best, length = "pprof", 0
   for name, facts in pairs(core.formats()) do
     local extension = facts.extension
-    if options.out and extension and options.out:sub(-#extension) == extension then
+    if options.out and #extension > length and options.out:sub(-#extension) == extension then
       for _, known in ipairs(command.formats) do
-        if known == name then return name end
+        if known == name then best, length = name, #extension end
       end
     end
   end
-  return "pprof"
+  return best
 end
 
 -- The server's own pprof, uncut, when nothing has to be done to it.
