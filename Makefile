@@ -22,7 +22,7 @@ FUZZ_TIME = 60
 BUILD_PACKAGES = gcc libc6-dev pkg-config lua5.4 liblua5.4-dev lua-cjson lua-argparse lua-luv \
 	libcurl4-openssl-dev libpcre2-dev zlib1g-dev
 TEST_PACKAGES  = lua-busted lua-check lua-socket lua-sec luarocks openssl git python3 \
-	python3-jsonschema
+	python3-jsonschema chromium-headless-shell
 
 core_src := $(sort $(wildcard src/base/*.c src/decode/*.c src/profile/*.c src/querier/*.c \
 	src/render/*.c) $(filter-out src/lua/http%.c,$(wildcard src/lua/*.c)))
@@ -58,6 +58,10 @@ $(B)/lua/.compiled: $(shell find lua -name '*.lua' 2>/dev/null)
 	@mkdir -p $(@D)
 	@sh spec/support/compile.sh $(@D)
 	@touch $@
+
+# the header with script and style of pictures, which is committed
+assets:
+	@python3 spec/support/assets.py
 
 setup:
 	@sh spec/support/install.sh $(BUILD_PACKAGES)
@@ -123,5 +127,5 @@ print-%:
 	@echo $($*)
 
 FORCE:
-.PHONY: all setup setup-test demo test test-live lint asan valgrind fuzz bench clean FORCE
+.PHONY: all assets setup setup-test demo test test-live lint asan valgrind fuzz bench clean FORCE
 -include $(core_obj:.o=.d) $(http_obj:.o=.d)

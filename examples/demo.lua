@@ -1,12 +1,12 @@
 -- What `make demo` shows: from a folder of profiles to the function, file and line that made a
 -- service dearer. examples/data/cpu-hotspot was recorded from a running program around a
--- deployment: version v41 before, v42 after. Usage: demo.lua [FOLDER [PICTURE.svg]]
+-- deployment: version v41 before, v42 after. Usage: demo.lua [FOLDER [PICTURE.html]]
 
 local pyroscope = require "pyroscope"
 local fmt = pyroscope.fmt
 
 local folder = arg and arg[1] or "examples/data/cpu-hotspot"
-local picture = arg and arg[2] or "build/demo.svg"
+local picture = arg and arg[2] or "build/demo.html"
 
 local store = assert(pyroscope.open(folder))
 local service = assert(store:services({}))[1]
@@ -45,8 +45,9 @@ local suspect = rows[1]
 print(("\nsuspect    %s\n           %s:%d, %s of the whole change"):format(suspect.name,
   suspect.file, suspect.line, fmt.percent(suspect.delta / diff.delta)))
 
-local profile = assert(store:profile(after))
-assert(profile:save(picture, { force = true, title = service.name .. ", CPU of v42" }))
-print(("picture    %s  (flame graph of v42)"):format(picture))
+assert(diff:save(picture, { force = true, title = service.name .. ", CPU", before = "version v41",
+  after = "version v42" }))
+print(("picture    %s  (open it in a browser: both versions, coloured by the change)"):format(
+  picture))
 print(("\nthe same   ./pscope diff %s --before version=v41 --after version=v42 --source ./%s")
   :format(service.name, folder))

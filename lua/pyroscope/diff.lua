@@ -295,6 +295,36 @@ function method:as(mode)
     { mode = mode, factors = self.factors, noise = self.noise })
 end
 
+--- A picture of both sides, coloured by the change: "svg" or "html". Options as those of
+--- `profile:render`, and `before`, `after`: what the sides are called.
+---@param format "svg"|"html"
+---@param options? table
+---@return string? bytes
+---@return pyroscope.error? err
+function method:render(format, options)
+  if format ~= "svg" and format ~= "html" then
+    return usage(("a diff cannot be written as '%s'"):format(tostring(format)),
+      "one of: svg, html")
+  end
+  return require "pyroscope.output.picture".diff(self, format, options)
+end
+
+--- Writes `render` to a file, mode 600; the format is that of the extension, .svg or .html. An
+--- existing file is an `io` error without `force = true`.
+---@param path string
+---@param options? table
+---@return true? ok
+---@return pyroscope.error? err
+function method:save(path, options)
+  local rest, force = {}, nil
+  for name, value in pairs(options or {}) do
+    if name == "force" then force = value else rest[name] = value end
+  end
+  local bytes, err = self:render(path:match "%.(%w+)$", rest)
+  if not bytes then return nil, err end
+  return require "pyroscope.system".write_file(path, bytes, { force = force })
+end
+
 --- Frees the alignment; the profiles stay.
 function method:close()
   self.alignment:close()

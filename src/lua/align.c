@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "decode/decode.h"
+#include "lua/picture.h"
 #include "lua/rows.h"
 #include "profile/sorted.h"
 
@@ -251,6 +252,10 @@ static int alignment_walk (lua_State *L) {
   return 4;
 }
 
+static int alignment_render (lua_State *L) {
+  return pyr_lua_alignmentrender(L, checkunion(L, 1));
+}
+
 static int core_align (lua_State *L) {
   const pyr_profile *inputs[2];
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
@@ -294,6 +299,7 @@ static const luaL_Reg metamethods[] = {{"__gc", alignment__gc},
                                        {NULL, NULL}};
 static const luaL_Reg methods[] = {{"rows", alignment_rows},
                                    {"walk", alignment_walk},
+                                   {"render", alignment_render},
                                    {"close", alignment__gc},
                                    {NULL, NULL}};
 static const luaL_Reg functions[] = {

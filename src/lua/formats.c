@@ -8,6 +8,7 @@
 #include "base/gzip.h"
 #include "decode/decode.h"
 #include "decode/pprof.h"
+#include "lua/picture.h"
 #include "lua/rows.h"
 #include "render/render.h"
 
@@ -29,7 +30,8 @@ static const format formats[] = {
     {"tree", ".tree", pyr_decode_tree, pyr_render_tree, true},
     {"flamegraph", ".flamegraph.pb", pyr_decode_flamegraph_proto, pyr_render_flamegraph,
      true},
-    {"svg", ".svg", NULL, pyr_render_svg, false},
+    {"svg", ".svg", NULL, pyr_render_picture, false},
+    {"html", ".html", NULL, pyr_render_picture, false},
     {NULL, NULL, NULL, NULL, false}};
 
 static const format *findformat (const char *name) {
@@ -46,15 +48,6 @@ static const char *textoption (lua_State *L, const char *key, bool meta) {
   if (meta && pyr_lua_metafield(L, 1, key) && lua_type(L, -1) == LUA_TSTRING)
     return lua_tostring(L, -1);
   return NULL;
-}
-
-static double numberoption (lua_State *L, const char *key) {
-  double v = 0;
-  if (lua_istable(L, 3)) {
-    if (lua_getfield(L, 3, key) != LUA_TNIL) v = luaL_checknumber(L, -1);
-    lua_pop(L, 1);
-  }
-  return v;
 }
 
 static lua_Integer timeoption (lua_State *L, const char *key, const char *from,
@@ -81,8 +74,8 @@ static lua_Integer timeoption (lua_State *L, const char *key, const char *from,
 /* Renders the profile at 1 with the options at 3; pushes a buffer, or nil and an error. */
 static pyr_buffer *render (lua_State *L, const format *f) {
   static const char *const known[] = {
-      "time_nanos", "duration_nanos", "raw",   "title",  "subtitle",     "width",
-      "min_width",  "unit",           "force", "format", "profile_type", NULL};
+      "time_nanos", "duration_nanos", "raw", PYR_PICTURE_OPTIONS, "unit", "force",
+      "format",     "profile_type",   NULL};
   pyr_luaprofile *p = pyr_lua_profile(L, 1), *scaled = p;
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
   pyr_renderoptions o;
@@ -98,12 +91,13 @@ static pyr_buffer *render (lua_State *L, const format *f) {
   pyr_lua_options(L, 3, known);
   o.profile_type = textoption(L, "profile_type", true);
   o.unit = textoption(L, "unit", true);
-  o.title = textoption(L, "title", false);
-  o.subtitle = textoption(L, "subtitle", false);
-  o.width = numberoption(L, "width");
-  o.min_width = numberoption(L, "min_width");
+  o.html = strcmp(f->name, "html") == 0;
+  pyr_lua_pictureoptions(L, 3, &o);
   o.time_nanos = timeoption(L, "time_nanos", "from_ms", NULL);
   o.duration_nanos = timeoption(L, "duration_nanos", "to_ms", "from_ms");
+  if (o.seconds == 0 && o.profile_type != NULL &&
+      strstr(o.profile_type, ":cpu:nanoseconds:") != NULL)
+    o.seconds = (double)o.duration_nanos / 1e9;
   if (lua_istable(L, 3)) {
     lua_getfield(L, 3, "raw");
     o.raw = lua_toboolean(L, -1);
@@ -117,7 +111,7 @@ static pyr_buffer *render (lua_State *L, const format *f) {
 static int unknownformat (lua_State *L, const char *name) {
   lua_pushfstring(L, "unknown format '%s'", name);
   return pyr_lua_fail(L, "usage", lua_tostring(L, -1), NULL,
-                      "one of: pprof, folded, json, speedscope, tree, svg");
+                      "one of: pprof, folded, json, speedscope, tree, svg, html");
 }
 
 static int profile_render (lua_State *L) {

@@ -11,6 +11,20 @@
 ** What a writer may want to know beside the tree. All texts may be NULL and are not owned;
 ** all zeros is "nothing known" with defaults.
 */
+typedef enum pyr_colouring {
+  PYR_COLOUR_PACKAGE,
+  PYR_COLOUR_VALUE,
+  PYR_COLOUR_CLASS,
+  PYR_COLOUR_PLAIN
+} pyr_colouring;
+
+/* One side of a picture of two: what it is called, its total for people, and what a raw sum is
+   multiplied by. 'rate' is the scale of the other mode, 0 where sides cannot be compared so. */
+typedef struct pyr_pictureside {
+  const char *label, *text;
+  double scale, rate;
+} pyr_pictureside;
+
 typedef struct pyr_renderoptions {
   const char
       *profile_type; /* five parts, "process_cpu:cpu:nanoseconds:cpu:nanoseconds" */
@@ -19,8 +33,17 @@ typedef struct pyr_renderoptions {
   bool raw;             /* pprof: no gzip */
   const char *title;    /* pictures */
   const char *subtitle; /* second line of pictures */
-  double width;         /* pictures, px; 0: 1200 */
-  double min_width;     /* pictures, px: narrower boxes are left out; 0: 0.5 */
+  double width;     /* pictures, px; 0: 1200, and as wide as the window with a script */
+  double min_width; /* pictures, px: narrower boxes are left out; 0: 0.5 */
+  double seconds;   /* pictures of CPU: nanoseconds / this = cores; 0: unknown */
+  bool icicle, by_name; /* pictures: root on top; siblings by name, not by size */
+  bool html, fragment;  /* a page, or what stands in one, in place of SVG */
+  pyr_colouring colours;
+  const char *link;           /* pictures: template of links to the source */
+  const char *sections;       /* pages: markup behind the picture, escaped already */
+  pyr_pictureside sides[2];   /* diffs */
+  const char *mode, *measure; /* diffs: "rate" or "share"; "per second" and so on */
+  double noise;               /* diffs: a share; smaller changes are grey */
 } pyr_renderoptions;
 
 /*
@@ -42,8 +65,12 @@ pyr_renderer pyr_render_json;
 /* The records of format TREE. */
 pyr_renderer pyr_render_tree;
 
-/* One static picture without a script. */
-pyr_renderer pyr_render_svg;
+/* One interactive picture: SVG, or a page of HTML. Where no script runs it is a static one. */
+pyr_renderer pyr_render_picture;
+
+/* The same of two sides (u->k == 2), coloured by the change. */
+pyr_status pyr_render_diffpicture (pyr_buffer *out, const pyr_union *u,
+                                   const pyr_renderoptions *o, pyr_error *e);
 
 /* querier.v1.FlameGraph, and FlameGraphDiff of two sides (u->k == 2). */
 pyr_renderer pyr_render_flamegraph;

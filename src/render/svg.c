@@ -1,59 +1,63 @@
-#include <stdlib.h>
 #include <string.h>
 
-#include "profile/package.h"
-#include "profile/sorted.h"
-#include "render/render.h"
+#include "render/picture.h"
 
 #define ROW 17.0
 #define MARGIN 10.0
 #define TOP 58.0
+#define BOTTOM 24.0
 
-/* Hue by package, so that a function has one colour in every picture; lightness varies a little
-   by function. FNV-1a: the same on every machine and in every process. */
-static uint32_t hash (pyr_string s) {
-  uint32_t h = 2166136261u, i;
-  for (i = 0; i < s.length; i++)
-    h = (h ^ (unsigned char)s.bytes[i]) * 16777619u;
-  return h;
+/* Characters that turn the direction of what follows: marks, embeddings, isolates. */
+static bool turns (const char *p) {
+  unsigned char b = (unsigned char)p[1], c = (unsigned char)p[2];
+  return (b == 0x80 && (c == 0x8e || c == 0x8f || (c >= 0xaa && c <= 0xae))) ||
+         (b == 0x81 && c >= 0xa6 && c <= 0xa9);
 }
 
-static void colour (pyr_buffer *out, pyr_string name) {
-  uint32_t package = hash(pyr_package(name)), own = hash(name);
-  pyr_buffer_text(out, "hsl(");
-  pyr_buffer_uint(out, (package % 24) * 15);
-  pyr_buffer_char(out, ',');
-  pyr_buffer_uint(out, 45 + package / 24 % 3 * 10);
-  pyr_buffer_text(out, "%,");
-  pyr_buffer_uint(out, 66 + own % 9);
-  pyr_buffer_text(out, "%)");
+void pyr_picture_text (pyr_buffer *out, const char *bytes, size_t n) {
+  size_t i, start = 0;
+  for (i = 0; i < n; i++) {
+    unsigned char c = (unsigned char)bytes[i];
+    char instead[3] = {(char)0xe2, (char)0x90, 0};
+    size_t length = 1;
+    if (c < 0x20)
+      instead[2] = (char)(0x80 + c);
+    else if (c == 0x7f)
+      instead[2] = (char)0xa1;
+    else if (c == 0xe2 && n - i > 2 && turns(bytes + i)) {
+      memcpy(instead, "\xef\xbf\xbd", 3);
+      length = 3;
+    } else
+      continue;
+    pyr_buffer_xml(out, bytes + start, i - start);
+    pyr_buffer_add(out, instead, 3);
+    start = i + length;
+    i = start - 1;
+  }
+  pyr_buffer_xml(out, bytes + start, n - start);
 }
 
-typedef struct picture {
-  pyr_buffer *out;
-  const pyr_profile *p;
-  double width, min_width;
-  double scale; /* px a unit */
-  double hidden;
-  uint32_t levels; /* drawn */
-} picture;
-
-static void share (pyr_buffer *out, int64_t part, int64_t whole) {
-  pyr_buffer_fixed(out, whole == 0 ? 0 : 100.0 * (double)part / (double)whole, 2);
+static void share (pyr_buffer *out, double part, double whole) {
+  pyr_buffer_fixed(out, whole > 0 ? 100.0 * part / whole : 0, 2);
   pyr_buffer_char(out, '%');
 }
 
 /* Units come from files, so they are escaped as names are. */
 static void quantity (pyr_buffer *out, int64_t v, const char *unit) {
-  pyr_buffer text = {NULL, 0, 0, 0, PYR_OK};
-  pyr_render_quantity(&text, v, unit);
-  if (text.data != NULL) pyr_buffer_xml(out, text.data, text.len);
-  if (text.status != PYR_OK) out->status = text.status;
-  pyr_buffer_free(&text);
+  size_t from = out->len;
+  pyr_render_quantity(out, v, unit);
+  if (unit != NULL && out->status == PYR_OK && strpbrk(unit, "<>&\"'") != NULL) {
+    pyr_buffer raw = {NULL, 0, 0, 0, PYR_OK};
+    pyr_buffer_add(&raw, out->data + from, out->len - from);
+    out->len = from;
+    pyr_buffer_xml(out, raw.data, raw.len);
+    if (raw.status != PYR_OK) out->status = raw.status;
+    pyr_buffer_free(&raw);
+  }
 }
 
 /* As much of the end of a name as fits; nothing below three letters. */
-static void label (picture *g, pyr_string name, double x, double y, double width) {
+static void label (pyr_picture *g, pyr_string name, double x, double y, double width) {
   uint32_t fits = (uint32_t)(width / 6.6), from = 0;
   if (fits < 4) return;
   if (name.length > fits) {
@@ -67,28 +71,106 @@ static void label (picture *g, pyr_string name, double x, double y, double width
   pyr_buffer_fixed(g->out, y + 12.5, 1);
   pyr_buffer_text(g->out, "\">");
   if (from != 0) pyr_buffer_char(g->out, '~');
-  pyr_buffer_xml(g->out, name.bytes + from, name.length - from);
+  pyr_picture_text(g->out, name.bytes + from, name.length - from);
   pyr_buffer_text(g->out, "</text>");
 }
 
-static void box (picture *g, uint32_t i, double x, double width, const char *unit) {
+/* The whole name is in the data, once; a box has as much as a reader can use. */
+#define LONGEST 400
+
+static void name (pyr_buffer *out, pyr_string s) {
+  uint32_t n = s.length;
+  if (n > LONGEST)
+    for (n = LONGEST; n > 0 && ((unsigned char)s.bytes[n] & 0xc0) == 0x80;)
+      n--;
+  pyr_picture_text(out, s.bytes, n);
+  if (n < s.length) pyr_buffer_text(out, "\xe2\x80\xa6");
+}
+
+static void values (pyr_picture *g, uint32_t i) {
   const pyr_node *n = g->p->nodes + i;
-  pyr_string name = g->p->strings[g->p->frames[n->frame].name];
-  double y = TOP + (double)(g->levels - 1 - n->level) * ROW;
+  double whole = (double)g->p->nodes[0].total;
+  pyr_buffer_text(g->out, "\ntotal ");
+  quantity(g->out, n->total, g->o->unit);
+  pyr_buffer_text(g->out, ", ");
+  share(g->out, (double)n->total, whole);
+  pyr_buffer_text(g->out, "\nself ");
+  quantity(g->out, n->self, g->o->unit);
+  pyr_buffer_text(g->out, ", ");
+  share(g->out, (double)n->self, whole);
+}
+
+/* The change of a box: part of the larger side, 0 under the noise. */
+static double change (const pyr_picture *g, uint32_t i, double *before, double *after) {
+  double a = (double)g->u->totals[2 * (size_t)i] * g->o->sides[0].scale;
+  double b = (double)g->u->totals[2 * (size_t)i + 1] * g->o->sides[1].scale;
+  double wa = (double)g->u->totals[0] * g->o->sides[0].scale;
+  double wb = (double)g->u->totals[1] * g->o->sides[1].scale;
+  double larger = a > b ? a : b, whole = wa > wb ? wa : wb;
+  *before = wa > 0 ? a / wa : 0;
+  *after = wb > 0 ? b / wb : 0;
+  if (larger <= 0 || (b > a ? b - a : a - b) < g->o->noise * whole) return 0;
+  return (b - a) / larger;
+}
+
+static void sides (pyr_picture *g, uint32_t i, double t, double before, double after) {
+  pyr_buffer_text(g->out, "\nbefore ");
+  quantity(g->out, g->u->totals[2 * (size_t)i], g->o->unit);
+  pyr_buffer_text(g->out, ", ");
+  share(g->out, before, 1);
+  pyr_buffer_text(g->out, "\nafter ");
+  quantity(g->out, g->u->totals[2 * (size_t)i + 1], g->o->unit);
+  pyr_buffer_text(g->out, ", ");
+  share(g->out, after, 1);
+  if (t > 0) pyr_buffer_text(g->out, "\n\xe2\x96\xb2 more");
+  if (t < 0) pyr_buffer_text(g->out, "\n\xe2\x96\xbc less");
+}
+
+static void fill (pyr_picture *g, uint32_t i, double t) {
+  const pyr_node *n = g->p->nodes + i;
+  char colour[8];
+  if (i == 0 && g->u == NULL)
+    pyr_buffer_text(g->out, "#c8ccd4");
+  else if (pyr_profile_is_other(g->p, i))
+    pyr_buffer_text(g->out, "url(#cut)");
+  else if (g->u != NULL) {
+    if (g->u->totals[2 * (size_t)i] == 0) {
+      pyr_buffer_text(g->out, "#f0e442\" stroke=\"#6b6500\" stroke-dasharray=\"3 2");
+      return;
+    }
+    pyr_picture_change(t, colour);
+    pyr_buffer_text(g->out, colour);
+  } else if (g->o->colours == PYR_COLOUR_PLAIN)
+    pyr_buffer_text(g->out, "#f0c9a0");
+  else if (g->o->colours == PYR_COLOUR_CLASS)
+    pyr_buffer_text(g->out,
+                    pyr_picture_classhue(pyr_picture_class(pyr_picture_name(g, i))));
+  else if (g->o->colours == PYR_COLOUR_VALUE) {
+    pyr_picture_heat(n->total > 0 ? (double)n->self / (double)n->total : 0, colour);
+    pyr_buffer_text(g->out, colour);
+  } else
+    pyr_buffer_text(
+        g->out, pyr_picture_hue(
+                    g->packages.names[g->packages.of[n->frame] & ~PYR_GROUP_OTHER]));
+}
+
+static void box (pyr_picture *g, uint32_t i, double x, double width) {
+  const pyr_node *n = g->p->nodes + i;
+  pyr_string shown = pyr_picture_name(g, i);
+  uint32_t row = g->o->icicle ? n->level : g->levels - 1 - n->level;
+  double y = (g->o->html ? 4.0 : TOP) + (double)row * ROW;
+  double t = 0, before = 0, after = 0;
   pyr_buffer *out = g->out;
-  bool other = pyr_profile_is_other(g->p, i);
-  if (i == 0) name = (pyr_string){"total", 5};
   pyr_buffer_text(out, "<g><title>");
-  pyr_buffer_xml(out, name.bytes, name.length);
-  if (other) pyr_buffer_text(out, " (cut off by the server; ask with more nodes)");
-  pyr_buffer_text(out, "\ntotal ");
-  quantity(out, n->total, unit);
-  pyr_buffer_text(out, ", ");
-  share(out, n->total, g->p->nodes[0].total);
-  pyr_buffer_text(out, "\nself ");
-  quantity(out, n->self, unit);
-  pyr_buffer_text(out, ", ");
-  share(out, n->self, g->p->nodes[0].total);
+  name(out, shown);
+  if (pyr_profile_is_other(g->p, i))
+    pyr_buffer_text(out, " (cut off by the server; ask with more nodes)");
+  if (g->u == NULL)
+    values(g, i);
+  else {
+    t = change(g, i, &before, &after);
+    sides(g, i, t, before, after);
+  }
   pyr_buffer_text(out, "</title><rect x=\"");
   pyr_buffer_fixed(out, x, 2);
   pyr_buffer_text(out, "\" y=\"");
@@ -96,157 +178,72 @@ static void box (picture *g, uint32_t i, double x, double width, const char *uni
   pyr_buffer_text(out, "\" width=\"");
   pyr_buffer_fixed(out, width > 0.4 ? width - 0.3 : width, 2);
   pyr_buffer_text(out, "\" height=\"16\" rx=\"1\" fill=\"");
-  if (other)
-    pyr_buffer_text(out, "url(#cut)");
-  else if (i == 0)
-    pyr_buffer_text(out, "#c8ccd4");
-  else
-    colour(out, name);
+  fill(g, i, t);
   pyr_buffer_text(out, "\"/>");
-  label(g, name, x, y, width);
+  label(g, shown, x, y, width);
   pyr_buffer_text(out, "</g>\n");
 }
 
-/* The widest sibling first; the order by name, which the tree was put into, breaks ties. */
-typedef struct ordered {
-  int64_t total;
-  uint32_t place, node;
-} ordered;
-
-static int wider (const void *a, const void *b) {
-  const ordered *x = a, *y = b;
-  if (x->total != y->total) return x->total > y->total ? -1 : 1;
-  return x->place < y->place ? -1 : x->place > y->place;
+double pyr_picture_height (const pyr_picture *g) {
+  return g->o->html ? 8 + g->levels * ROW : TOP + g->levels * ROW + BOTTOM;
 }
 
-/* Left edges of all nodes, in units, and the order in which they are drawn: level by level, from
-   left to right, whatever order the profile stores siblings in. */
-static pyr_status place (const pyr_profile *p, double *left, uint32_t *order,
-                         pyr_error *e) {
-  pyr_sorted s;
-  ordered *row = malloc((p->count + 1u) * sizeof *row);
-  uint32_t i, c, count = 1;
-  if (row == NULL) return pyr_nomemory(e);
-  if (pyr_sorted_init(&s, p, e) != PYR_OK) {
-    free(row);
-    return e->status;
+void pyr_picture_boxes (pyr_picture *g) {
+  uint32_t i;
+  for (i = 0; i < g->p->count; i++) {
+    uint32_t node = g->order[i];
+    if (g->drawn[node])
+      box(g, node, MARGIN + g->left[node] * g->scale,
+          pyr_picture_value(g, node) * g->scale);
   }
-  left[0] = 0;
-  order[0] = 0;
-  for (i = 0; i < count; i++) { /* the order is its own queue */
-    const pyr_node *node = p->nodes + order[i];
-    uint32_t first = node->first_child, n = node[1].first_child - first;
-    double x = left[order[i]];
-    for (c = 0; c < n; c++)
-      row[c] = (ordered){p->nodes[s.order[first + c]].total, c, s.order[first + c]};
-    qsort(row, n, sizeof *row, wider);
-    for (c = 0; c < n; c++) {
-      left[row[c].node] = x;
-      x += (double)row[c].total;
-      order[count++] = row[c].node;
-    }
-  }
-  pyr_sorted_free(&s);
-  free(row);
-  return PYR_OK;
 }
 
-static void line (pyr_buffer *out, const char *class, double y, const char *text,
-                  const char *instead) {
-  pyr_buffer_text(out, "<text class=\"");
-  pyr_buffer_text(out, class);
-  pyr_buffer_text(out, "\" x=\"10\" y=\"");
-  pyr_buffer_fixed(out, y, 0);
-  pyr_buffer_text(out, "\">");
-  if (text == NULL || text[0] == '\0') text = instead;
-  pyr_buffer_xml(out, text, strlen(text));
-  pyr_buffer_text(out, "</text>\n");
-}
-
-static void head (picture *g, const pyr_renderoptions *o) {
-  static const char style[] =
-      "<style>text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#1d2129;"
-      "pointer-events:none}.t{font-size:15px;font-weight:bold}.s{fill:#59616e}"
-      "rect.bg{fill:#fff}g:hover rect{stroke:#1d2129}</style>\n"
-      "<defs><pattern id=\"cut\" width=\"6\" height=\"6\" "
-      "patternUnits=\"userSpaceOnUse\" "
-      "patternTransform=\"rotate(45)\"><rect width=\"6\" height=\"6\" "
-      "fill=\"#d8dadf\"/>"
-      "<rect width=\"2\" height=\"6\" fill=\"#b4b8c0\"/></pattern></defs>\n";
-  pyr_buffer *out = g->out;
-  double height = TOP + g->levels * ROW + 14;
+void pyr_picture_defs (pyr_picture *g) {
   pyr_buffer_text(
-      out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org"
-           "/2000/svg\" role=\"img\" viewBox=\"0 0 ");
-  pyr_buffer_fixed(out, g->width, 0);
-  pyr_buffer_char(out, ' ');
-  pyr_buffer_fixed(out, height, 0);
-  pyr_buffer_text(out, "\" width=\"");
-  pyr_buffer_fixed(out, g->width, 0);
-  pyr_buffer_text(out, "\" height=\"");
-  pyr_buffer_fixed(out, height, 0);
-  pyr_buffer_text(out, "\">\n");
-  pyr_buffer_text(out, style);
-  pyr_buffer_text(out, "<rect class=\"bg\" width=\"100%\" height=\"100%\"/>\n");
-  line(out, "t", 22, o->title != NULL ? o->title : o->profile_type, "Flame graph");
+      g->out, "<defs><pattern id=\"cut\" width=\"6\" height=\"6\" "
+              "patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">"
+              "<rect width=\"6\" height=\"6\" fill=\"#d8dadf\"/>"
+              "<rect width=\"2\" height=\"6\" fill=\"#b4b8c0\"/></pattern></defs>\n");
 }
 
-static void subtitle (picture *g, const pyr_renderoptions *o) {
-  pyr_buffer text = {NULL, 0, 0, 0, PYR_OK};
+void pyr_picture_subtitle (const pyr_picture *g, pyr_buffer *out, bool hidden) {
+  static const char dot[] = " \xc2\xb7 ";
   int64_t total = g->p->nodes[0].total, other = pyr_profile_other(g->p);
-  if (o->subtitle != NULL && o->subtitle[0] != '\0') {
-    pyr_buffer_text(&text, o->subtitle);
-    pyr_buffer_text(&text, " \xc2\xb7 ");
+  double whole = pyr_picture_value(g, 0);
+  unsigned i;
+  if (g->o->subtitle != NULL && g->o->subtitle[0] != '\0') {
+    pyr_buffer_text(out, g->o->subtitle);
+    if (g->u != NULL) pyr_buffer_text(out, dot);
+  } else if (g->u == NULL) {
+    if (g->o->seconds > 0) {
+      pyr_buffer_fixed(out, (double)total / 1e9 / g->o->seconds, 2);
+      pyr_buffer_text(out, " cores, ");
+    }
+    pyr_render_quantity(out, total, g->o->unit);
   }
-  pyr_render_quantity(&text, total, o->unit);
-  pyr_buffer_text(&text, " \xc2\xb7 ");
+  if (g->u != NULL)
+    for (i = 0; i < 2; i++) {
+      if (i == 1) pyr_buffer_text(out, dot);
+      pyr_buffer_text(out, i == 0 ? "A (before) " : "B (after) ");
+      if (g->o->sides[i].label != NULL) {
+        pyr_buffer_text(out, g->o->sides[i].label);
+        pyr_buffer_char(out, ' ');
+      }
+      if (g->o->sides[i].text != NULL)
+        pyr_buffer_text(out, g->o->sides[i].text);
+      else
+        pyr_render_quantity(out, g->u->totals[i], g->o->unit);
+    }
   if (other != 0) {
-    share(&text, other, total);
-    pyr_buffer_text(&text, " in truncated stacks (\"other\") \xc2\xb7 ");
+    pyr_buffer_text(out, dot);
+    share(out, (double)other, (double)total);
+    pyr_buffer_text(out, " in truncated stacks (\"other\")");
   }
-  pyr_buffer_text(&text, "boxes under ");
-  pyr_buffer_fixed(&text, g->min_width, 1);
-  pyr_buffer_text(&text, " px hidden: ");
-  pyr_buffer_fixed(&text, total == 0 ? 0 : 100 * g->hidden / (double)total, 1);
-  pyr_buffer_char(&text, '%');
-  line(g->out, "s", 42, text.data, "");
-  if (text.status != PYR_OK) g->out->status = text.status;
-  pyr_buffer_free(&text);
-}
-
-pyr_status pyr_render_svg (pyr_buffer *out, const pyr_profile *p,
-                           const pyr_renderoptions *o, pyr_error *e) {
-  picture g = {
-      out, p, o->width > 0 ? o->width : 1200, o->min_width > 0 ? o->min_width : 0.5, 0,
-      0,   0};
-  double *left = malloc((p->count + 1u) * sizeof *left);
-  uint32_t *order = malloc((p->count + 1u) * sizeof *order), i;
-  bool *drawn = calloc(p->count + 1u, 1);
-  pyr_status status = left == NULL || order == NULL || drawn == NULL
-                          ? pyr_nomemory(e)
-                          : place(p, left, order, e);
-  if (p->nodes[0].total > 0)
-    g.scale = (g.width - 2 * MARGIN) / (double)p->nodes[0].total;
-  for (i = 0; status == PYR_OK && i < p->count;
-       i++) { /* a box needs the one it stands on */
-    const pyr_node *n = p->nodes + i;
-    drawn[i] =
-        i == 0 || (drawn[n->parent] && (double)n->total * g.scale >= g.min_width);
-    if (drawn[i] && n->level + 1 > g.levels) g.levels = n->level + 1;
-    if (!drawn[i] && drawn[n->parent]) g.hidden += (double)n->total;
-  }
-  if (status == PYR_OK) {
-    head(&g, o);
-    subtitle(&g, o);
-    for (i = 0; i < p->count; i++)
-      if (drawn[order[i]])
-        box(&g, order[i], MARGIN + left[order[i]] * g.scale,
-            (double)p->nodes[order[i]].total * g.scale, o->unit);
-    pyr_buffer_text(out, "</svg>\n");
-    status = pyr_rendered(out, e);
-  }
-  free(left);
-  free(order);
-  free(drawn);
-  return status;
+  if (!hidden) return;
+  pyr_buffer_text(out, dot);
+  pyr_buffer_text(out, "boxes under ");
+  pyr_buffer_fixed(out, g->min_width, 1);
+  pyr_buffer_text(out, " px hidden: ");
+  pyr_buffer_fixed(out, whole > 0 ? 100 * g->hidden / whole : 0, 1);
+  pyr_buffer_char(out, '%');
 }

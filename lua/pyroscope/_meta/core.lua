@@ -266,7 +266,9 @@ function profile:scaled() end
 --- What truncation hides: { other = value, other_share = number, truncated = boolean }.
 function profile:coverage() end
 --- Formats: see core.formats(). Options: pprof { time_nanos, duration_nanos, raw = true (no gzip) },
---- svg { title, width, min_width, subtitle }.
+--- svg, html { title, subtitle, width, min_width, icicle, colors = "package"|"value"|"class"|"plain",
+--- sort = "total"|"name", link = "https://host/blob/main/{path}#L{line}" (also {abs}), seconds (CPU
+--- in cores; the window is known), sections = markup behind the picture of a page, fragment }.
 ---@param format string
 ---@param options? table
 ---@return string? bytes
@@ -317,6 +319,10 @@ local alignment = {}
 function alignment:rows(n, options) end
 --- Depth first: depth, name, before_self, after_self, before_total, after_total.
 function alignment:walk() end
+--- "svg" or "html"; see `diff:render`, which tells it scales, mode and names of the sides.
+---@return string? bytes
+---@return pyroscope.error? err
+function alignment:render(format, options) end
 function alignment:close() end
 
 ---@param before pyroscope.profile

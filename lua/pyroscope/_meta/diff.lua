@@ -83,6 +83,19 @@ function diff:walk() end
 ---@return pyroscope.diff? diff
 ---@return pyroscope.error? err
 function diff:as(mode) end
+--- An interactive picture. Options: { title, subtitle, width, min_width, icicle, colors, sort, link,
+--- sections, fragment, before = "version 1", after = "version 2" }.
+---@param format "svg"|"html"
+---@param options? table
+---@return string? bytes
+---@return pyroscope.error? err
+function diff:render(format, options) end
+--- The same into a file, mode 600; { force = true } overwrites.
+---@param path string            ends in .svg or .html
+---@param options? table
+---@return true? ok
+---@return pyroscope.error? err
+function diff:save(path, options) end
 function diff:close() end
 
 return diff

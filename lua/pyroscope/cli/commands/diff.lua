@@ -2,6 +2,7 @@
 
 local errors = require "pyroscope.errors"
 local facts = require "pyroscope.cli.facts"
+local picture = require "pyroscope.output.picture"
 local question = require "pyroscope.cli.question"
 local sides = require "pyroscope.cli.sides"
 local subject = require "pyroscope.cli.subject"
@@ -18,7 +19,7 @@ local command = {
   flags = { "before", "after", "mode", "noise", "limit", "cum", "group", "bounds", "per_request",
     "fail_over", "max_other", "where", "window", "data", "stack", "tree", "output", "source" },
   without = { "invert", "relative_percentages", "unit" },
-  formats = { "table", "json", "jsonl", "csv", "tsv", "md", "quickfix", "names" },
+  formats = { "table", "json", "jsonl", "csv", "tsv", "md", "quickfix", "names", "svg", "html" },
   columns = {
     { name = "name", kind = "text" }, { name = "file", kind = "text" },
     { name = "line", kind = "integer" }, { name = "status", kind = "text" },
@@ -35,7 +36,8 @@ local command = {
   },
   examples = { "pscope diff prod/checkout -2h -1h -30m now",
     "pscope diff prod/checkout --before version=2.40.3 --after version=2.41.0",
-    "pscope diff base.pb.gz head.pb.gz -o md --fail-over 5%" },
+    "pscope diff base.pb.gz head.pb.gz -o md --fail-over 5%",
+    "pscope diff prod/checkout -2h -1h -30m now -o html --out diff.html" },
   notes = "A is before, B is after. A side is label=value, a window -2h..-1h, or both as "
     .. "label=value@-2h..-1h. A TARGET alone is compared with the same window yesterday. "
     .. "Values are "
@@ -311,6 +313,26 @@ local function judge(run, diff, rows, options)
   end
 end
 
+-- The same comparison as a picture; what --fail-over asks is answered all the same.
+local function draw(run, diff, parts, options)
+  local screen = require "pyroscope.cli.screen"
+  local function side(part)
+    return part.window and ("%s  %s"):format(part.label, part.window) or part.label
+  end
+  local word = diff.profile_type and types.short(diff.profile_type) or diff.unit or "profile"
+  local bytes, err = diff:render(options.format, {
+    title = ("%s · %s"):format(word, screen.printable(parts.shown)),
+    before = side(parts[1]), after = side(parts[2]) })
+  if not bytes then return nil, err end
+  judge(run, diff, options.fail_over and diff.mode == "share"
+    and diff:rows(0, { by = options.cum and "total" or "self", group = options.group }) or {},
+    options)
+  for _, warning in ipairs(diff.warnings) do run:warn(warning) end
+  if diff.sides[1].partial or diff.sides[2].partial then run:worsen(4) end
+  return run:write(bytes, { receipt = options.out and ("%s  %s  %s"):format(options.out,
+    options.format, units.bytes(#bytes)) })
+end
+
 function command.run(run, options)
   local parts, err = sides.fetch(run, options)
   if not parts then return nil, err end
@@ -333,6 +355,7 @@ function command.run(run, options)
   for i, side in ipairs(diff.sides) do
     parts[i].window = side.from_ms and side.to_ms and run:window(side.from_ms, side.to_ms) or nil
   end
+  if picture.formats[options.format] then return draw(run, diff, parts, options) end
   local rows, rest = diff:rows(options.limit or 20,
     { by = options.cum and "total" or "self", group = options.group })
   local scale = cores_of(diff)

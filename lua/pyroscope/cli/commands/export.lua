@@ -2,6 +2,7 @@
 
 local core = require "pyroscope.core"
 local errors = require "pyroscope.errors"
+local picture = require "pyroscope.output.picture"
 local question = require "pyroscope.cli.question"
 local subject = require "pyroscope.cli.subject"
 local target = require "pyroscope.cli.target"
@@ -13,10 +14,10 @@ local command = {
   arguments = { { name = "target", optional = true, complete = "targets" } },
   flags = { "pgo", "group", "where", "window", "data", "stack", "tree", "output", "source" },
   without = { "fields", "budget", "unit", "no_truncate", "relative_percentages" },
-  formats = { "pprof", "folded", "json", "speedscope", "tree", "svg" },
+  formats = { "pprof", "folded", "json", "speedscope", "tree", "svg", "html" },
   examples = { "pscope export prod/checkout --out cpu.pb.gz",
     "pscope export prod/checkout -o folded | head",
-    "pscope export ./incident --type memory --out memory.svg" },
+    "pscope export ./incident --type memory --out memory.html" },
   notes = "json is Pyroscope's flame graph JSON, tree the server's binary tree. Binary formats are "
     .. "never written to a terminal. --out writes mode 600 and overwrites only with --force. "
     .. "Stocks are the mean per profile unless --sum.",
@@ -86,8 +87,8 @@ function command.run(run, options)
     self.profile = self.profile:truncate(options.max_nodes)
   end
   local bytes
-  bytes, err = self.profile:render(format, format == "svg" and { title = self:headline(),
-    subtitle = self:total_text() } or nil)
+  bytes, err = self.profile:render(format, picture.formats[format]
+    and { title = self:headline(), subtitle = self:total_text() } or nil)
   if not bytes then return nil, err end
   for _, warning in ipairs(self.warnings) do run:warn(warning) end
   if self.partial then run:worsen(4) end
