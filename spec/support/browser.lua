@@ -195,7 +195,8 @@ local CODES = { Enter = 13, Escape = 27, ArrowLeft = 37, ArrowUp = 38, ArrowRigh
 
 --- A key by its name ("Enter", "n", "/").
 function page:key(name)
-  local code = CODES[name] or name:upper():byte()
+  -- codes of punctuation are those of other keys: a character is typed by its text
+  local code = CODES[name] or name:find "^%w$" and name:upper():byte() or 0
   local text = #name == 1 and name or name == "Enter" and "\r" or nil
   self:call("Input.dispatchKeyEvent", { type = text and "keyDown" or "rawKeyDown", key = name,
     text = text, windowsVirtualKeyCode = code, nativeVirtualKeyCode = code })

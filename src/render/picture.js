@@ -315,12 +315,12 @@ function start(block, number) {
   }
   var plain = null, plainKey = null;
   function filtered() { /* after focus, hide, show from; the same for all views */
-    var t = T0, q = JSON.stringify([st.f, st.h, st.r, st.l.indexOf("recursion"), diff ? st.m : ""]), j;
+    var t = T0, j, q = JSON.stringify([st.f, st.h, st.r, st.l.indexOf("recursion"), diff ? st.m : ""]);
     if (q === plainKey) return plain;
-    if (st.r.length) t = grow(t, outermost(t, tester(st.r)), null, null, false);
     for (j = 0; j < st.f.length; j++) t = dropEmpty(keep(t, tester([st.f[j]])));
     if (st.h.length || st.l.indexOf("recursion") >= 0)
       t = grow(t, kids(t, 0), rootSelf(t), st.h.length ? tester(st.h) : null, st.l.indexOf("recursion") >= 0);
+    if (st.r.length) t = grow(t, outermost(t, tester(st.r)), null, null, false);
     plain = t; plainKey = q;
     return t;
   }
@@ -1136,7 +1136,7 @@ function start(block, number) {
     select(c);
   }
   function commonRoot(a, b) { while (a !== b) { if (T.level[a] >= T.level[b]) a = T.parent[a]; else b = T.parent[b]; } return a; }
-  root.addEventListener("keydown", function (e) {
+  (live ? document : root).addEventListener("keydown", function (e) {
     var k = e.key, f, at, tag = e.target.localName, chart = st.v === "flame" || st.v === "icicle" || st.v === "callers";
     if (e.ctrlKey || e.metaKey || e.altKey || tag === "input" || tag === "select" || tag === "textarea") return;
     var moves = { ArrowUp: "up", k: "up", ArrowDown: "down", j: "down", ArrowLeft: "left", h: "left", ArrowRight: "right", l: "right" };

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /* clang-format off */
-#define PYR_PICTURE_POLICY "default-src 'none'; script-src 'sha256-xffYclN0DpfTvhiZimS2MMjMaypUmR/QoN7CjTeA/Fg='; style-src 'sha256-r9T1dU+Swg/5t/hkVJgTeTHaIQefUkKfNUjSgAc0FD8='; base-uri 'none'; form-action 'none'"
+#define PYR_PICTURE_POLICY "default-src 'none'; script-src 'sha256-06hJnc7jBhbiSKu04/JRNqhf1gWaf9Wwhd/A9s0RrY0='; style-src 'sha256-r9T1dU+Swg/5t/hkVJgTeTHaIQefUkKfNUjSgAc0FD8='; base-uri 'none'; form-action 'none'"
 
 static const char *const pyr_picture_css[] = {
     ":root { color-scheme: light dark; }\n",
@@ -416,12 +416,12 @@ static const char *const pyr_picture_js[] = {
     "  }\n",
     "  var plain = null, plainKey = null;\n",
     "  function filtered() { /* after focus, hide, show from; the same for all views */\n",
-    "    var t = T0, q = JSON.stringify([st.f, st.h, st.r, st.l.indexOf(\"recursion\"), diff \? st.m : \"\"]), j;\n",
+    "    var t = T0, j, q = JSON.stringify([st.f, st.h, st.r, st.l.indexOf(\"recursion\"), diff \? st.m : \"\"]);\n",
     "    if (q === plainKey) return plain;\n",
-    "    if (st.r.length) t = grow(t, outermost(t, tester(st.r)), null, null, false);\n",
     "    for (j = 0; j < st.f.length; j++) t = dropEmpty(keep(t, tester([st.f[j]])));\n",
     "    if (st.h.length || st.l.indexOf(\"recursion\") >= 0)\n",
     "      t = grow(t, kids(t, 0), rootSelf(t), st.h.length \? tester(st.h) : null, st.l.indexOf(\"recursion\") >= 0);\n",
+    "    if (st.r.length) t = grow(t, outermost(t, tester(st.r)), null, null, false);\n",
     "    plain = t; plainKey = q;\n",
     "    return t;\n",
     "  }\n",
@@ -1237,7 +1237,7 @@ static const char *const pyr_picture_js[] = {
     "    select(c);\n",
     "  }\n",
     "  function commonRoot(a, b) { while (a !== b) { if (T.level[a] >= T.level[b]) a = T.parent[a]; else b = T.parent[b]; } return a; }\n",
-    "  root.addEventListener(\"keydown\", function (e) {\n",
+    "  (live \? document : root).addEventListener(\"keydown\", function (e) {\n",
     "    var k = e.key, f, at, tag = e.target.localName, chart = st.v === \"flame\" || st.v === \"icicle\" || st.v === \"callers\";\n",
     "    if (e.ctrlKey || e.metaKey || e.altKey || tag === \"input\" || tag === \"select\" || tag === \"textarea\") return;\n",
     "    var moves = { ArrowUp: \"up\", k: \"up\", ArrowDown: \"down\", j: \"down\", ArrowLeft: \"left\", h: \"left\", ArrowRight: \"right\", l: \"right\" };\n",
