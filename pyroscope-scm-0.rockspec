@@ -64,6 +64,7 @@ build = {
         "src/querier/json.c",
         "src/querier/messages.c",
         "src/querier/wire.c",
+        "src/render/dot.c",
         "src/render/flamegraph.c",
         "src/render/picture.c",
         "src/render/picture_colour.c",

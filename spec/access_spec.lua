@@ -75,7 +75,7 @@ describe("credentials", function()
     return cjson.decode((assert(client:get "/x"))).headers
   end
 
-  it("are none when there are none", function()
+  it("are none when there are none (GCX-11)", function()
     assert.is_nil(sent({}).authorization)
     assert.matches("allow%-utf8%-labelnames=true", sent({}).accept)
     assert.matches("^pscope/", sent({})["user-agent"])
@@ -106,7 +106,7 @@ describe("credentials", function()
     assert.is_nil(tostring(client):find("ses", 1, true))
   end)
 
-  it("come in the order command, Cloudflare, bearer, basic", function()
+  it("come in the order command, Cloudflare, bearer, basic (AX-03)", function()
     local all = { token = "bearer-token", username = "u", password = "pass",
       cf_access_client_id = "id.access", cf_access_client_secret = "cf-secret" }
     local headers = sent(all)
@@ -149,7 +149,7 @@ describe("credentials", function()
       "connect: unknown option 'tennant' (did you mean 'tenant'?)")
   end)
 
-  it("are never in an error that repeats what a server said", function()
+  it("are never in an error that repeats what a server said (MCP-16)", function()
     local client <close> = assert(pyroscope.connect { url = server.url, token = "s3cr3t-token" })
     assert.equal("your … is bad", client.access:scrub "your s3cr3t-token is bad")
     local _, err = client:get "/none"
@@ -159,7 +159,7 @@ describe("credentials", function()
   describe("from an access command", function()
     local script = "lua5.4 spec/support/curl_like.lua "
 
-    it("run the request: URL first, headers and body as they should be", function()
+    it("run the request: URL first, headers and body as they should be (AX-05)", function()
       local client <close> = assert(pyroscope.connect { url = server.url .. "/@headers",
         access_command = script .. "wrap", tenant = "team a",
         headers = { ["X-Quote"] = 'a"b\\c' } })
@@ -263,7 +263,7 @@ describe("credentials", function()
       end
     end)
 
-    it("that nobody can ask are refused, without their secrets", function()
+    it("that nobody can ask are refused, without their secrets (PER-22)", function()
       for _, url in ipairs { "h:4040", "ftp://h", "http://", "http://h?token=secret",
         "http://h/#x", "http://h a", "//h", "user:secret@h" } do
         local client, err = pyroscope.connect { url = url }

@@ -121,7 +121,7 @@ describe("pscope", function()
     end
   end)
 
-  it("answers the same about a store, its server, a pipe and an address", function()
+  it("answers the same about a store, its server, a pipe and an address (AX-23)", function()
     local from = " --from 2025-11-20T14:00:00Z --to 2025-11-20T15:00:00Z"
     local function rows(line, options)
       local out, err, code = run(line .. " -n 12 --json", options)
@@ -168,7 +168,7 @@ describe("pscope", function()
     assert.equal(2, requests)
   end)
 
-  it("exports to a file of mode 600, refuses to overwrite, and reads it back", function()
+  it("exports to a file of mode 600, refuses to overwrite, and reads it back (GCX-35)", function()
     for _, name in ipairs { "a.pb.gz", "a.folded", "a.json", "a.svg" } do
       local _, err, code = run("export ./world --out " .. name)
       assert.equal(0, code, err)
@@ -210,7 +210,7 @@ describe("pscope", function()
     assert.equal("line 41 of/src/checkout/price.go", answer.rows[1].source)
   end)
 
-  it("calls any RPC of a server and of a store, with exact integers", function()
+  it("calls any RPC of a server and of a store, with exact integers (GCX-47, MCP-23, AX-26)", function()
     local body = '{"start":"1763643600000","end":1763650800000}'
     local from_server = cli.run({ "call", "LabelNames", body, "--source", server.url })
     local from_store = cli.run({ "call", "LabelNames", body, "--source", "./world" },
@@ -275,7 +275,7 @@ describe("pscope", function()
       return table.concat(found, " ")
     end
     assert.equal("top", complete "to")
-    assert.equal("labels list", complete "l")
+    assert.equal("labels link list", complete "l")
     assert.equal("--since", complete("top", "--sin"))
     assert.equal("cores", complete("top", "--unit", "co"))
     assert.equal("--unit=cores", complete("top", "--unit=co"))

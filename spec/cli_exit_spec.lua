@@ -151,7 +151,7 @@ describe("how pscope ends", function()
       run "diff ./world -2h -1h -1h now --fail-over 5% --max-nodes 30 --max-other 1%"))
   end)
 
-  it("with several deployments: the worse code", function()
+  it("with several deployments: the worse code (GCX-45)", function()
     assert.equal(7, select(3, run("doctor ./world http://127.0.0.1:1")))
     assert.equal(3, select(3, run(("doctor %s/@401 http://127.0.0.1:1"):format(server.url))))
     assert.equal(0, select(3, run(("doctor ./world %s"):format(server.url))))

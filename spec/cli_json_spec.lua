@@ -58,6 +58,9 @@ describe("every --json answer", function()
       end
     end
     collect(split "labels ./world pod")
+    collect(split "exemplars profile ./world -n 5")
+    collect(split "versions ./world")
+    collect(split "discover ./world")
     collect(split "top ./world --type memory")
     collect(split "top ./world --type memory --sum")
     collect(split "top ./world --max-nodes 20")
@@ -78,6 +81,8 @@ describe("every --json answer", function()
     local from = " --from 2025-11-20T14:00:00Z --to 2025-11-20T15:00:00Z"
     for _, line in ipairs { "services URL", "types URL", "labels URL", "labels URL version",
       "top checkout --source URL", "top checkout --source URL --max-nodes 30",
+      "exemplars profile checkout --source URL", "versions checkout --source URL",
+      "link checkout --source URL", "link checkout --source URL --view diff",
       "top checkout --source URL --where never", "tree checkout --source URL",
       "traces checkout --source URL", "peek runtime.mallocgc checkout --source URL",
       "list price checkout --source URL", "series checkout --source URL --group-by pod" } do

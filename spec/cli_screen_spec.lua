@@ -61,7 +61,7 @@ describe("screens of pscope", function()
   }
 
   for name, line in pairs(screens) do
-    it("are as they are meant: " .. name, function()
+    it("are as they are meant (GCX-21): " .. name, function()
       local out, err, code = run(line)
       assert.equal("", err)
       assert.equal(0, code)
@@ -86,7 +86,7 @@ describe("screens of pscope", function()
     end
   end)
 
-  it("have colour where it is wanted and none where it is not", function()
+  it("have colour where it is wanted and none where it is not (GCX-42)", function()
     local function coloured(line, env) return run(line, env):find "\27" ~= nil end
     assert.is_false(coloured(screens.top))
     assert.is_true(coloured(screens.top, { CLICOLOR_FORCE = "1" }))
@@ -110,7 +110,7 @@ describe("screens of pscope", function()
     return values, shares, rows
   end
 
-  it("add up: rows, rest, truncated and filtered stacks are everything", function()
+  it("add up: rows, rest, truncated and filtered stacks are everything (MCP-09)", function()
     for _, line in ipairs { "-n 7", "-n 1", "-n 40", "-n 7 --max-nodes 50", "-n 3 --max-nodes 5",
       "-n 5 --focus json", "-n 5 --ignore runtime", "-n 5 --hide PlaceOrder",
       "-n 0 --focus Service", "-n 4 --show-from json", "-n 4 --prune-from malloc", "-n 4 --group file",
@@ -196,7 +196,7 @@ describe("screens of pscope", function()
     assert.matches("give at least %-%-budget %d+", err)
   end)
 
-  it("name the sides and warn when they are swapped or unequal", function()
+  it("name the sides and warn when they are swapped or unequal (AX-36)", function()
     local _, err = run "diff ./world -1h now -2h -1h"
     assert.matches("warning: B %(after%) starts before A", err)
     _, err = run "diff ./world -2h -1h -30m now"

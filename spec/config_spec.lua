@@ -5,7 +5,7 @@ local system = require "pyroscope.system"
 local toml = require "pyroscope.config.toml"
 
 describe("TOML", function()
-  it("is read with every kind of string, number, table and comment", function()
+  it("is read with every kind of string, number, table and comment (AX-07)", function()
     local values, lines = toml.parse([==[
 # axiom-sre
 top = 1 # one
@@ -139,7 +139,7 @@ describe("configuration", function()
     assert.matches("PYROSCOPE_TOKEN", found.warnings[1])
   end)
 
-  it("reads axiom-sre's file as it stands", function()
+  it("reads axiom-sre's file as it stands (AX-02)", function()
     file(SRE, [[
 [axiom.deployments.x]
 token = "unrelated"
@@ -325,7 +325,7 @@ timeout = "20s"
     assert.same({}, assert(load()).warnings)
   end)
 
-  it("writes a first file, mode 600 in a folder of mode 700, and no second one", function()
+  it("writes a first file, mode 600 in a folder of mode 700, and no second one (AX-09)", function()
     local written = assert(config.init { env = env })
     assert.equal(home .. "/.config/pyroscope/config.toml", written.path)
     assert.equal(384, assert(system.stat(written.path)).mode)
@@ -415,7 +415,7 @@ timeout = "20s"
 end)
 
 describe("the system", function()
-  it("runs programs without a shell, with input, output and exit code", function()
+  it("runs programs without a shell, with input, output and exit code (AX-38)", function()
     local job = assert(system.run({ "sh", "-c", "cat; echo err >&2; exit 3" }, { stdin = "in" }))
     assert.equal("in", job.stdout)
     assert.equal("err\n", job.stderr)

@@ -71,7 +71,7 @@ describe("recorded answers", function()
     assert.is_true(n > 60, "only " .. n .. " answers were found")
   end)
 
-  it("in JSON hold the trees that a simple reader finds in them", function()
+  it("in JSON hold the trees that a simple reader finds in them (PER-19)", function()
     local n = each(function(case)
       if not case.json then return false end
       local answer = reference.json(case.body)

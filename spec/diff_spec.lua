@@ -233,7 +233,7 @@ describe("a diff", function()
     assert.matches("1 more", text)
   end)
 
-  it("agrees with the walk over both trees", function()
+  it("agrees with the walk over both trees (PER-25)", function()
     local d = assert(diff.of(profile(BEFORE), profile(AFTER, LATER)))
     local a, b = 0, 0
     for _, _, before_self, after_self in d:walk() do a, b = a + before_self, b + after_self end

@@ -65,7 +65,7 @@ describe("options of the command line", function()
     end
   end)
 
-  it("have second names with the same meaning", function()
+  it("have second names with the same meaning (GCX-31)", function()
     assert.equal("1h", assert(parse(top, "--range 1h")).since)
     assert.equal("-2h", assert(parse(top, "--start -2h")).from)
     assert.equal("now", assert(parse(top, "--end now")).to)

@@ -56,7 +56,7 @@ describe("a profile", function()
     assert.same({ "B", "a", "aa", "b", "\u{e9}" }, names)
   end)
 
-  it("says what its rows leave out, so that shares add up to one", function()
+  it("says what its rows leave out, so that shares add up to one (GCX-15)", function()
     local stacks = trees.stacks(9)
     stacks[#stacks + 1] = { frames = { "f1", "other" }, value = 7, cut = true }
     stacks[#stacks + 1] = { frames = { "other" }, value = 4, cut = true }
@@ -262,7 +262,7 @@ describe("a profile", function()
     end
   end)
 
-  it("is walked depth first in the order of names, with 'other' last", function()
+  it("is walked depth first in the order of names, with 'other' last (PER-18)", function()
     local profile = trees.profile { { frames = { "b", "z" }, value = 1 },
       { frames = { "b", "other" }, value = 2 }, { frames = { "a" }, value = 3 },
       { frames = { "b", "y" }, value = 4 }, { frames = { "other" }, value = 5 },

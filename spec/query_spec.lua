@@ -65,7 +65,7 @@ describe("query.resolve", function()
     assert.equal("usage", err.kind)
   end)
 
-  it("names what is missing before anything is sent", function()
+  it("names what is missing before anything is sent (PER-16)", function()
     local source = source_of { CPU }
     for text, options in pairs { ["which service"] = { type = "cpu" },
       ["which profile type"] = { service = "a" } } do
@@ -123,7 +123,7 @@ describe("query.resolve", function()
       type = CPU, trace_ids = { "4BF92F3577B34DA6A3CE929D0E0E4736" } }).trace_ids)
   end)
 
-  it("refuses filters that exclude each other", function()
+  it("refuses filters that exclude each other (GCX-34)", function()
     local span, trace = "00000000000000a1", "4bf92f3577b34da6a3ce929d0e0e4736"
     local profile = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
     for _, options in ipairs {
@@ -138,7 +138,7 @@ describe("query.resolve", function()
     assert.truthy(resolve { service = "a", type = CPU, trace_ids = trace, call_site = "main" })
   end)
 
-  it("refuses a service that the selector contradicts", function()
+  it("refuses a service that the selector contradicts (GCX-30)", function()
     local none, err = resolve { service = "a", selector = '{service_name="b"}', type = CPU }
     assert.is_nil(none)
     assert.equal("usage", err.kind)

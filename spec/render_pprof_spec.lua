@@ -181,7 +181,7 @@ local function output(tool, flags, kind, path)
 end
 
 describe("pprof", function()
-  it("shows a written profile with the names, files, lines and values of the original", function()
+  it("shows a written profile with the names, files, lines and values of the original (GCX-08)", function()
     local tool = find_tool()
     if not tool then pending "needs google/pprof" end
     local source, target = os.tmpname(), os.tmpname()

@@ -16,7 +16,7 @@ local function bad(text, options)
 end
 
 describe("selector.parse", function()
-  it("reads every form of the grammar", function()
+  it("reads every form of the grammar (AX-30)", function()
     for text, canonical in pairs {
       ["{}"] = "{}",
       [" { } # nothing"] = "{}",
@@ -90,7 +90,7 @@ describe("selector.parse", function()
     assert.truthy(bad("{a=b}").hint:find("quotes", 1, true))
   end)
 
-  it("reads matchers without braces where that is allowed, and nowhere else", function()
+  it("reads matchers without braces where that is allowed, and nowhere else (MCP-12)", function()
     local bare = { bare = true }
     for text, canonical in pairs { ["a=\"b\", c!~'d'"] = '{a="b", c!~"d"}', [""] = "{}",
       ['"a.b"="c"'] = '{"a.b"="c"}', ['{a="b"}'] = '{a="b"}', ["cpu"] = '{__name__="cpu"}' } do

@@ -42,7 +42,7 @@ end)
 describe("a client", function()
   it("has every method of its parts, wherever it is written", function()
     local client = require "pyroscope".connect { url = "http://127.0.0.1:1" }
-    for _, part in ipairs { "lists", "profiles", "series", "services", "absence", "legacy" } do
+    for _, part in ipairs { "lists", "profiles", "series", "services", "absence", "legacy", "link" } do
       for name in pairs(require("pyroscope.source.server." .. part)) do
         assert.is_function(client[name], ("%s of %s is not listed in client.lua"):format(name, part))
       end

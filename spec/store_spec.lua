@@ -345,7 +345,7 @@ describe("store", function()
       assert.equal(82250000000, lines.sum)
     end)
 
-    it("answers several questions, each with its own error", function()
+    it("answers several questions, each with its own error (MCP-15)", function()
       local sums, errors = {}, {}
       for i, one, err in store:profiles { { service = "wire-left", type = "cpu" },
         { service = "nobody", type = "cpu" }, { service = "wire-right", type = "cpu" } } do
@@ -400,12 +400,16 @@ describe("store", function()
     end)
 
     it("refuses what only a server can do", function()
-      for _, method in ipairs { "dot", "link" } do
-        local answer, err = store[method](store, { service = "wire-left", type = "cpu" })
-        assert.is_nil(answer)
-        assert.equal("unsupported", err.kind)
-        assert.truthy(err.hint)
-      end
+      local answer, err = store:link { service = "wire-left", type = "cpu" }
+      assert.is_nil(answer)
+      assert.equal("unsupported", err.kind)
+      assert.truthy(err.hint)
+    end)
+
+    it("draws DOT of a question, 100 functions unless told", function()
+      local text = assert(store:dot { service = "wire-left", type = "cpu" })
+      assert.matches("^digraph", text)
+      assert.matches("N1 %[label=", text)
     end)
 
     it("raises for unknown options and returns what a person typed wrong", function()
@@ -624,7 +628,7 @@ describe("store", function()
       assert.equal(3, row.instances)
     end)
 
-    it("says from when to when it has profiles", function()
+    it("says from when to when it has profiles (GCX-10, GCX-40)", function()
       assert.same({ ingested = true, oldest_ms = 1795212005000, newest_ms = 1795212200000 },
         store:stats())
     end)

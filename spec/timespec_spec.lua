@@ -44,7 +44,7 @@ describe("timespec.parse", function()
     end
   end)
 
-  it("takes a date alone as its first, and as an end as its last moment", function()
+  it("takes a date alone as its first, and as an end as its last moment (GCX-32, MCP-14)", function()
     assert.equal(1795132800000, read "2026-11-20")
     assert.equal(1795132800000 + 86400000, read("2026-11-20", { ending = true }))
     assert.equal(1795132800000 - 7200000, read("2026-11-20", { tz = "+02:00" }))
@@ -121,7 +121,7 @@ describe("timespec.window", function()
     return timespec.window(options, defaults)
   end
 
-  it("is the last hour when nothing is said", function()
+  it("is the last hour when nothing is said (GCX-03, PER-13)", function()
     assert.same({ from_ms = NOW - 3600000, to_ms = NOW, windowed = false }, window {})
   end)
 

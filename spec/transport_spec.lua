@@ -69,7 +69,7 @@ describe("transport: tries", function()
 
   after_each(fixture.nothing_alive)
 
-  it("makes three in all of a read that may succeed later", function()
+  it("makes three in all of a read that may succeed later (GCX-14)", function()
     for _, status in ipairs { 429, 502, 503, 504 } do
       local response, _, world = run { status }
       assert.equal(status, response.status)

@@ -41,7 +41,7 @@ local SEEN = {
 }
 
 describe("types", function()
-  it("knows for every id seen in practice whether it may be summed, and its class", function()
+  it("knows for every id seen in practice whether it may be summed, and its class (MCP-22)", function()
     for _, case in ipairs(SEEN) do
       assert.equal(case[2], types.kind(case[1]), case[1])
       assert.equal(case[3], types.class(case[1]), case[1])

@@ -79,7 +79,7 @@ describe("units", function()
     assert.equal("{}", units.labels {})
   end)
 
-  it("shows a value by its unit, kind and class", function()
+  it("shows a value by its unit, kind and class (MCP-17)", function()
     local cpu = { unit = "nanoseconds", class = "cpu", kind = "flow", seconds = 3600 }
     assert.equal("41.0 cores", units.value(147600000000000, cpu))
     cpu.seconds = nil

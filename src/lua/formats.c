@@ -27,6 +27,7 @@ static const format formats[] = {
     {"folded", ".folded", pyr_decode_folded, pyr_render_folded, false},
     {"json", ".json", pyr_decode_flamegraph_json, pyr_render_json, false},
     {"speedscope", ".speedscope.json", NULL, pyr_render_speedscope, false},
+    {"dot", ".dot", NULL, pyr_render_dot, false},
     {"tree", ".tree", pyr_decode_tree, pyr_render_tree, true},
     {"flamegraph", ".flamegraph.pb", pyr_decode_flamegraph_proto, pyr_render_flamegraph,
      true},
@@ -73,9 +74,11 @@ static lua_Integer timeoption (lua_State *L, const char *key, const char *from,
 
 /* Renders the profile at 1 with the options at 3; pushes a buffer, or nil and an error. */
 static pyr_buffer *render (lua_State *L, const format *f) {
-  static const char *const known[] = {
-      "time_nanos", "duration_nanos", "raw", PYR_PICTURE_OPTIONS, "unit", "force",
-      "format",     "profile_type",   NULL};
+  static const char *const known[] = {"time_nanos", "duration_nanos",
+                                      "raw",        PYR_PICTURE_OPTIONS,
+                                      "unit",       "force",
+                                      "format",     "profile_type",
+                                      "nodes",      NULL};
   pyr_luaprofile *p = pyr_lua_profile(L, 1), *scaled = p;
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
   pyr_renderoptions o;
@@ -93,6 +96,13 @@ static pyr_buffer *render (lua_State *L, const format *f) {
   o.unit = textoption(L, "unit", true);
   o.html = strcmp(f->name, "html") == 0;
   pyr_lua_pictureoptions(L, 3, &o);
+  if (lua_istable(L, 3)) {
+    if (lua_getfield(L, 3, "nodes") != LUA_TNIL) {
+      lua_Integer nodes = luaL_checkinteger(L, -1);
+      o.nodes = nodes < 0 ? -1 : nodes > INT32_MAX ? INT32_MAX : (int32_t)nodes;
+    }
+    lua_pop(L, 1);
+  }
   o.time_nanos = timeoption(L, "time_nanos", "from_ms", NULL);
   o.duration_nanos = timeoption(L, "duration_nanos", "to_ms", "from_ms");
   if (o.seconds == 0 && o.profile_type != NULL &&
@@ -111,7 +121,7 @@ static pyr_buffer *render (lua_State *L, const format *f) {
 static int unknownformat (lua_State *L, const char *name) {
   lua_pushfstring(L, "unknown format '%s'", name);
   return pyr_lua_fail(L, "usage", lua_tostring(L, -1), NULL,
-                      "one of: pprof, folded, json, speedscope, tree, svg, html");
+                      "one of: pprof, folded, json, speedscope, tree, dot, svg, html");
 }
 
 static int profile_render (lua_State *L) {

@@ -44,6 +44,7 @@ typedef struct pyr_renderoptions {
   pyr_pictureside sides[2];   /* diffs */
   const char *mode, *measure; /* diffs: "rate" or "share"; "per second" and so on */
   double noise;               /* diffs: a share; smaller changes are grey */
+  int32_t nodes;              /* dot: functions drawn; 0: 100, below 0: all */
 } pyr_renderoptions;
 
 /*
@@ -71,6 +72,10 @@ pyr_renderer pyr_render_picture;
 /* The same of two sides (u->k == 2), coloured by the change. */
 pyr_status pyr_render_diffpicture (pyr_buffer *out, const pyr_union *u,
                                    const pyr_renderoptions *o, pyr_error *e);
+
+/* A graph of functions and their calls for Graphviz, as pprof draws it: the largest by total, an
+   edge dotted where functions that are not drawn lie between. */
+pyr_renderer pyr_render_dot;
 
 /* querier.v1.FlameGraph, and FlameGraphDiff of two sides (u->k == 2). */
 pyr_renderer pyr_render_flamegraph;

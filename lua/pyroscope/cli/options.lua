@@ -130,6 +130,11 @@ local function integer(value, least)
   return n and n >= least and n or nil
 end
 
+function checks.nodes(value, flag)
+  if value == "-1" then return -1 end
+  return checks.positive(value, flag)
+end
+
 function checks.positive(value, flag)
   local n = integer(value, 1)
   if not n then return bad(flag, value, "a positive whole number") end

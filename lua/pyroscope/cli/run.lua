@@ -232,7 +232,9 @@ end
 local function unknown(name)
   local check = require "pyroscope.check"
   local index = require "pyroscope.cli.index"
-  local near = check.nearest(name, index.names())[1]
+  local known = index.names()
+  table.move(index.old, 1, #index.old, #known + 1, known)
+  local near = check.nearest(name, known)[1]
   return errors.new { kind = "usage", code = "command",
     message = ("there is no command '%s'%s"):format(name,
       near and (" (did you mean '%s'?)"):format(near) or ""),
@@ -297,6 +299,10 @@ local function dispatch(arguments)
       hint = "pscope help" }, report)
   end
   if name == "__complete" then return require "pyroscope.cli.completion".complete(rest) end
+  local bad
+  name, bad = require "pyroscope.cli.index".translate(name, rest)
+  if not name then return runs.report(bad, report) end
+  rest = bad
   local command = require "pyroscope.cli.index".load(name)
   if not command then return runs.report(unknown(name), report) end
   if command.raw then return command.run(rest, before, runs) end

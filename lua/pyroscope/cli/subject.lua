@@ -25,6 +25,9 @@ end
 
 local function pprof_profile(source, resolved, spec)
   local answer, err = source:pprof(resolved)
+  if not answer and err.code == "endpoint" and spec.granularity ~= "line" then
+    return source:profile(resolved) -- a proxy that lets only trees through
+  end
   if not answer then return nil, err end
   local profile
   profile, err = answer:profile { granularity = spec.granularity }
@@ -151,6 +154,7 @@ function subject.of(run, profile, parts)
   self.class = resolved.class
   self.from_ms, self.to_ms = resolved.from_ms, resolved.to_ms
   self.seconds = (self.to_ms - self.from_ms) / 1000
+  if self.seconds <= 0.001 then self.seconds = 0 end -- a file that does not say how long it took
   self.averaged = self.kind == "stock" and not self.options.sum and profile.profiles ~= nil
   if self.kind == "stock" and not self.options.sum and not profile.profiles then
     self.warnings[#self.warnings + 1] =
@@ -180,7 +184,8 @@ end
 ---@param options? table  of units.value
 function methods:value(value, options)
   local what = { unit = self.unit, kind = self.kind, class = self.class,
-    seconds = self.kind ~= "stock" and self.seconds or nil, force = self.options.unit,
+    seconds = self.kind ~= "stock" and self.seconds > 0 and self.seconds or nil,
+      force = self.options.unit,
     whole = self.whole.total }
   for k, v in pairs(options or {}) do what[k] = v end
   local scale = units.seconds(self.unit)

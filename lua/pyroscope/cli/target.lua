@@ -96,7 +96,7 @@ end
 
 -- Sources -----------------------------------------------------------------------------------
 
-local connection_flags = { "tenant", "token_file", "concurrency" }
+local connection_flags = { "tenant", "token_file", "concurrency", "datasource", "project" }
 
 -- What the flags say about a connection, in the words of `pyroscope.connect`.
 local function connection(run)

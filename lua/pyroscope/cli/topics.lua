@@ -2,6 +2,12 @@
 
 local topics = { text = {} }
 
+-- Topics of other files.
+local elsewhere = {
+  ["old-names"] = function() return require "pyroscope.cli.old".help() end,
+  gcx = function() return require "pyroscope.cli.old".gcx() end,
+}
+
 topics.text.selectors = [[
 Which profiles: a service, labels, or a selector.
 
@@ -94,7 +100,7 @@ end
 
 --- Names of the topics, sorted.
 function topics.names()
-  local names = { "types" }
+  local names = { "types", "gcx", "old-names" }
   for name in pairs(topics.text) do
     if name ~= "types" then names[#names + 1] = name end
   end
@@ -105,6 +111,7 @@ end
 --- The text of a topic.
 function topics.of(name)
   if name == "types" then return types_text() end
+  if elsewhere[name] then return elsewhere[name]() end
   return topics.text[name]
 end
 

@@ -127,10 +127,21 @@ local function split_url(values, origins)
   end
 end
 
+-- Where a deployment is: the key that says so.
+local function address_of(values)
+  for _, key in ipairs(schema.address) do
+    if values[key] then return key end
+  end
+end
+
+local function is_address(key)
+  return key == "url" or key == "grafana" or key == "perses"
+end
+
 -- Adds a place's values below those there are: secrets only to the URL of the same place.
 local function overlay(found, values, origins, same_place, text)
   for key, value in pairs(values) do
-    if schema.types[key] and found.values[key] == nil and key ~= "url" then
+    if schema.types[key] and found.values[key] == nil and not is_address(key) then
       if schema.secret[key] and not same_place then
         table.insert(found.withheld, { key = key, origin = origins[key], place = text })
       else
@@ -140,7 +151,8 @@ local function overlay(found, values, origins, same_place, text)
   end
 end
 
-local FLAGS = { tenant = "--tenant", token_file = "--token-file",
+local FLAGS = { tenant = "--tenant", datasource = "--datasource", project = "--project",
+  token_file = "--token-file",
   connect_timeout = "--connect-timeout", timeout = "--timeout", concurrency = "--concurrency" }
 
 -- What stands on the command line. A source named there is the user's choice beside the secret;
@@ -150,7 +162,7 @@ local function add_flags(found, flags, named)
     if schema.types[key] and value ~= "" then
       if schema.secret[key] and not named then
         return failure(("%s is not sent to the URL from %s"):format(FLAGS[key] or key,
-          config.origin(found.origins.url)),
+          config.origin(found.origins[address_of(found.values) or "url"] or {})),
           "name the deployment or URL beside it: --source", "secret_place")
       end
       if schema.secret[key] then -- replaces what the file would have used
@@ -178,9 +190,14 @@ local function finish(self, found, flags, named)
   if #short > 0 then
     table.sort(short)
     table.insert(found.warnings, ("not sent to %s, which came from another place: %s"):format(
-      found.name or found.values.url, table.concat(short, ", ")))
+      found.name or found.values.url or "it", table.concat(short, ", ")))
   end
   found.values.name = found.name
+  -- a data source beside a plain address: that of Grafana
+  if found.values.datasource and found.values.url and not found.values.perses then
+    found.values.grafana, found.origins.grafana = found.values.url, found.origins.url
+    found.values.url, found.origins.url = nil, nil
+  end
   return found
 end
 
@@ -197,7 +214,7 @@ local function from_file(self, name)
   local found, err = self:deployment(name)
   if not found then return nil, err end
   found.withheld = {}
-  if not found.values.url then
+  if not address_of(found.values) then
     local hint = "add url = \"https://...\" to [pyroscope.deployments." .. name .. "]"
     return failure(("deployment '%s' has no url (%s)"):format(name,
       config.origin({ path = found.place.path, line = found.line }, self.env)), hint, "no_url")
@@ -244,7 +261,7 @@ function object:find(source, flags)
     for _, place in ipairs(self.environment) do
       -- The environment goes before the files: its tenant replaces theirs.
       for key, value in pairs(place.values) do
-        if schema.types[key] and key ~= "url" and not schema.secret[key]
+        if schema.types[key] and not is_address(key) and not schema.secret[key]
             and own[key] == found.values[key] then
           found.values[key], found.origins[key] = value, place.origins[key]
         end
@@ -302,7 +319,7 @@ local function display(key, value)
   if key == "token_file" or key:find "^client_" then return tostring(value) end
   if key == "username" or key == "cf_access_client_id" then return tostring(value) end
   if schema.secret[key] or toml.is_secret(key) then return config.mask(tostring(value)) end
-  if key == "url" or key == "proxy" then
+  if key == "url" or key == "proxy" or key == "grafana" or key == "perses" then
     return (tostring(value):gsub("://[^/@]*@", "://…@"))
   end
   return tostring(value)
@@ -332,7 +349,8 @@ function object:list()
     local place = self.sections[name].place
     local line = place.lines[place.sections] and place.lines[place.sections][name]
     rows[i] = { name = name, default = name == default, error = err,
-      url = found and found.values.url and display("url", found.values.url) or nil,
+      url = found and address_of(found.values)
+        and display("url", found.values[address_of(found.values)]) or nil,
       authentication = found and config.authentication(found.values) or nil,
       origin = config.origin({ path = place.path, line = line }, self.env) }
   end

@@ -114,4 +114,43 @@ function shared.shown(resolved, raw, seconds, profiles)
   return seconds > 0 and raw / seconds or raw
 end
 
+--- Graphviz text drawn here, from a tree of any source.
+---@param source pyroscope.source
+---@param asked pyroscope.query|pyroscope.resolved
+---@param nodes? integer    functions drawn
+---@return string? text
+---@return pyroscope.error? err
+function shared.dot(source, asked, nodes)
+  local question = {}
+  for name, value in pairs(asked) do question[name] = value end
+  nodes = nodes or question.max_nodes or question.limit or 100
+  question.max_nodes = nil
+  local profile, err = source:profile(question)
+  if not profile then return nil, err end
+  local text
+  text, err = profile:render("dot", { nodes = nodes })
+  profile:close()
+  return text, err
+end
+
+--- A text as part of a path or query of an address.
+---@param text string
+---@return string
+function shared.escape(text)
+  return (tostring(text):gsub("[^%w%-._~]", function(c) return ("%%%02X"):format(c:byte()) end))
+end
+
+--- The address of a web application from what people copy out of the address bar.
+---@param url string
+---@return string
+function shared.root_of(url)
+  local root = url:gsub("[?#].*$", "")
+  for _, tail in ipairs { "/api/datasources.*$", "/api/v1/.*$", "/connections/.*$",
+    "/datasources/.*$",
+    "/explore.*$", "/d/.*$", "/a/.*$", "/proxy/.*$", "/projects/.*$", "/login$" } do
+    root = root:gsub(tail, "")
+  end
+  return (root:gsub("/+$", ""))
+end
+
 return shared

@@ -178,7 +178,14 @@ local function render(state, request, query)
   if not asked then return refused end
   local now = state.now_ms or state.store:defaults().now_ms
   local from_ms, to_ms = attime(first(query, "from"), now), attime(first(query, "until"), now)
-  if first(query, "format") == "dot" then return ok("", "text/plain") end
+  if first(query, "format") == "dot" then
+    local drawn
+    drawn, refused = call(state, request, "SelectMergeStacktraces", { profileTypeID = asked.id,
+      labelSelector = asked.selector, start = from_ms, ["end"] = to_ms,
+      maxNodes = nodes_of(query), format = "PROFILE_FORMAT_DOT" })
+    if not drawn then return refused end
+    return ok(drawn.dot or "", "text/plain")
+  end
   local answer
   answer, refused = call(state, request, "SelectMergeStacktraces", { profileTypeID = asked.id,
     labelSelector = asked.selector, start = from_ms, ["end"] = to_ms,

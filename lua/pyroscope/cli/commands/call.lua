@@ -11,14 +11,16 @@ local command = {
   usage = "call METHOD|/PATH [JSON|@FILE|-] [options]",
   arguments = { { name = "method_name", shown = "METHOD", complete = "methods" },
     { name = "body", shown = "JSON", optional = true } },
-  flags = { "output", "source" },
+  flags = { "method", "output", "source" },
+  own_flags = { method = { "-X", "--method", name = "method", value = "METHOD",
+    help = "GET or POST for a path (default: GET, POST with a body)" } },
   without = { "fields", "budget", "unit", "no_truncate", "format", "json" },
   examples = { "pscope call LabelNames --source prod",
     "pscope call SelectMergeStacktraces '{\"profileTypeID\":\"...\",\"labelSelector\":\"{}\"}'",
     "pscope call /ready --source http://localhost:4040" },
-  notes = "Names of the request's fields are checked: a server ignores unknown ones silently. "
-    .. "64-bit "
-    .. "numbers may be strings and are strings in the answer.",
+  notes = "A path may be a whole URL below the source's. Names of the request's fields are checked: a "
+    .. "server ignores unknown ones silently. "
+    .. "64-bit numbers may be strings and are strings in the answer.",
 }
 
 local function read_body(text)
@@ -76,20 +78,27 @@ local function parse(text)
   return integers(without_null(request), "")
 end
 
--- Wire names, 64-bit integers as strings, as Connect JSON has them.
-local function write(value)
-  local json = require "pyroscope.output.json"
-  local function strings(item)
-    if math.type(item) == "integer" then return ("%d"):format(item) end
-    if type(item) ~= "table" then
-      if type(item) == "userdata" then return tostring(item) end
-      return item
+-- A path or address below the source's, with a body for POST.
+local function ask_path(run, source, word, body)
+  local path = word
+  if not word:find "^/" then
+    local base = source.base
+    if word:sub(1, #base) ~= base or not word:sub(#base + 1):find "^[/?]?" then
+      return nil, errors.new { kind = "usage", code = "url",
+        message = ("'%s' is not below %s"):format(word:gsub("[?#].*$", ""), base),
+        hint = "credentials of a deployment are sent to its own address only" }
     end
-    local copy = {}
-    for key, inner in pairs(item) do copy[key] = strings(inner) end
-    return copy
+    path = word:sub(#base + 1)
+    if not path:find "^/" then path = "/" .. path end
   end
-  return json.encode(strings(value)) .. "\n"
+  local method = run.options.method or (body and "POST" or "GET")
+  method = method:upper()
+  if method ~= "GET" and method ~= "POST" then
+    return nil, errors.new { kind = "usage", message = ("-X: '%s' is not offered"):format(method),
+      hint = "GET or POST: what reads. Nothing is changed on a server from here" }
+  end
+  if method == "GET" then return source:get(path) end
+  return source:post(path, body or "{}")
 end
 
 local function method_of(word)
@@ -114,14 +123,14 @@ function command.run(run, options)
   if not text then return nil, err end
   local source, opened = scope.open(run)
   if not source then return nil, opened end
-  if word:sub(1, 1) == "/" then
+  if word:sub(1, 1) == "/" or word:find "^https?://" then
     if not source.get then
       return nil, errors.new { kind = "unsupported",
         message = ("'%s' is no server: it has no paths"):format(source.name),
         hint = "an RPC by its name works on files too: pscope call LabelNames" }
     end
     local answer
-    answer, err = source:get(word)
+    answer, err = ask_path(run, source, word, options.body and text)
     if not answer then return nil, err end
     return run:write(answer)
   end
@@ -134,8 +143,10 @@ function command.run(run, options)
   local answer
   answer, err = source:call(method, request)
   if not answer then return nil, err end
-  if type(answer) == "string" then return run:write(answer:gsub("\n*$", "\n")) end
-  return run:write(write(answer))
+  if type(answer) == "string" then return run:write((answer:gsub("\n*$", "\n"))) end
+  text, err = core.encode_answer_json(method, answer)
+  if not text then return nil, err end
+  return run:write(text .. "\n")
 end
 
 return command

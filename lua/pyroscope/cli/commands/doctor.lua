@@ -24,7 +24,8 @@ local command = {
     { name = "clock_skew_ms", kind = "integer" },
     { name = "elapsed_ms", kind = "integer" }, { name = "services", kind = "integer" },
     { name = "profiles", kind = "integer" }, { name = "oldest_ms", kind = "integer" },
-    { name = "newest_ms", kind = "integer" }, { name = "warnings", kind = "list" },
+    { name = "newest_ms", kind = "integer" }, { name = "blocked", kind = "list" },
+    { name = "warnings", kind = "list" },
     { name = "error", kind = "error" },
   },
   examples = { "pscope doctor", "pscope doctor prod staging", "pscope doctor ./incident" },
@@ -68,14 +69,18 @@ local function server_row(run, source)
   if found then
     local config = require "pyroscope.config"
     row.authentication = config.authentication(found.values)
-    row.origin = config.origin(found.origins.url or {})
+    row.origin = config.origin(found.origins.url or found.origins.grafana
+      or found.origins.perses or {})
     row.name = found.name or source.name
     row.warnings = found.warnings or {}
   end
-  row.url = source.base
   local started = system.monotonic_ms()
   local names, err = source:label_values("service_name", { since = "1h" })
   row.elapsed_ms = math.floor(system.monotonic_ms() - started + 0.5)
+  row.url = source.base -- known after the first question where a data source was looked up
+  row.blocked = source.blocked and source:blocked() or nil
+  local via = source.datasource
+  row.datasource = via and (via.name or via.uid) or nil
   if not names then
     row.ok, row.error = false, error_object(err)
     row.failure = err
@@ -144,6 +149,17 @@ local function lines_of(rows, screen, options)
       add("can", table.concat(row.features or {}, " "))
       add("cannot", table.concat(row.missing or {}, " "))
     end
+    for k, path in ipairs(row.blocked or {}) do
+      add(k == 1 and "not let through" or "", path)
+    end
+    if row.blocked and row.blocked[1] then
+      add("to open them", "add to allowedEndpoints of the data source:")
+      for _, path in ipairs(row.blocked) do
+        lines[#lines + 1] = ("    - endpointPattern: %s\n      method: %s"):format(
+          path:match " (.*)$", path:match "^%S+")
+      end
+    end
+    add("data source", row.datasource)
     add("clock", row.clock_skew_ms and (row.clock_skew_ms == 0 and "agrees"
       or "differs by " .. units.duration(row.clock_skew_ms / 1000, { sign = true })))
     add("services", row.services and ("%d%s"):format(row.services,

@@ -12,9 +12,10 @@ local command = {
   name = "export",
   summary = "Write a profile: format by -o, else by the extension of --out, else pprof",
   arguments = { { name = "target", optional = true, complete = "targets" } },
-  flags = { "pgo", "group", "where", "window", "data", "stack", "tree", "output", "source" },
+  flags = { "nodes", "pgo", "group", "where", "window", "data", "stack", "tree", "output",
+    "source" },
   without = { "fields", "budget", "unit", "no_truncate", "relative_percentages" },
-  formats = { "pprof", "folded", "json", "speedscope", "tree", "svg", "html" },
+  formats = { "pprof", "folded", "json", "speedscope", "tree", "dot", "svg", "html" },
   examples = { "pscope export prod/checkout --out cpu.pb.gz",
     "pscope export prod/checkout -o folded | head",
     "pscope export ./incident --type memory --out memory.html" },
@@ -87,8 +88,10 @@ function command.run(run, options)
     self.profile = self.profile:truncate(options.max_nodes)
   end
   local bytes
-  bytes, err = self.profile:render(format, picture.formats[format]
-    and { title = self:headline(), subtitle = self:total_text() } or nil)
+  local drawn = picture.formats[format] or format == "dot" or format == "speedscope"
+  bytes, err = self.profile:render(format, drawn and { title = self:headline(),
+    subtitle = picture.formats[format] and self:total_text() or nil,
+    nodes = format == "dot" and options.nodes or nil } or nil)
   if not bytes then return nil, err end
   for _, warning in ipairs(self.warnings) do run:warn(warning) end
   if self.partial then run:worsen(4) end

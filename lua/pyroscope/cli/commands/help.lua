@@ -15,8 +15,10 @@ function command.run(run, options)
   local word = options.topic
   local help = require "pyroscope.cli.help"
   if not word then return run:write(help.first()) end
+  if word == "tools" then return run:write "pyroscope\n" end
   local topics = require "pyroscope.cli.topics"
-  if topics.text[word] then return run:write(topics.of(word)) end
+  local text = topics.of(word)
+  if text then return run:write(text) end
   local index = require "pyroscope.cli.index"
   local found = index.load(word)
   if found then return run:write(help.command(found, true)) end

@@ -8,8 +8,9 @@ local command = {
   name = "top",
   summary = "Functions by self, or by total with --cum",
   arguments = { { name = "target", optional = true, complete = "targets" } },
-  flags = { "limit", "cum", "group", "where", "max_other", "window", "data", "stack", "tree",
-    "output", "source" },
+  flags = { "facts", "limit", "cum", "group", "where", "max_other", "window", "data", "stack",
+    "tree", "output", "source" },
+  own_flags = { facts = { "--facts", name = "facts", help = "a header of one fact a line" } },
   formats = { "table", "json", "jsonl", "csv", "tsv", "md", "quickfix", "names" },
   columns = {
     { name = "name", kind = "text" }, { name = "file", kind = "text" },
@@ -163,6 +164,23 @@ local function with_rows(self, all, coverage, n, options)
   return document
 end
 
+-- The header of the older script: one fact a line, the largest self and the depth among them.
+local function facts_of(self)
+  local most, depth, names = 0, 0, {}
+  for level, name, own in self.profile:walk() do
+    most, depth = math.max(most, own), math.max(depth, level)
+    names[name] = true
+  end
+  local count = 0
+  for _ in pairs(names) do count = count + 1 end
+  local what = self.resolved.service or self.resolved.selector
+  return { "Deployment: " .. self.source.name, "Service:    " .. what,
+    "Profile:    " .. (self.resolved.profile_type or ""),
+    "Time:       " .. self.run:window(self.from_ms, self.to_ms),
+    "Total:      " .. self:value(self.whole.total), "Max self:   " .. self:value(most),
+    ("Functions:  %d"):format(math.max(0, count - 1)), ("Depth:      %d"):format(depth) }
+end
+
 function command.run(run, options)
   local self, err = subject.fetch(run, options.target,
     { exact = true, granularity = options.group == "line" and "line" or nil })
@@ -180,7 +198,9 @@ function command.run(run, options)
     end
   end
   self:check_other(coverage.other)
-  return run:answer(with_rows(self, rows, coverage, #rows, options))
+  local document = with_rows(self, rows, coverage, #rows, options)
+  if options.facts then document.title = facts_of(self) end
+  return run:answer(document)
 end
 
 return command

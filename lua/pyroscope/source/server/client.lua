@@ -79,6 +79,54 @@ local function seconds_of(options, name, default)
   return ms / 1000
 end
 
+local function is_url(text)
+  return text:find "^%a[%w+.-]*://" ~= nil
+end
+
+-- Grafana and Perses in place of a server: its data source is found by the first question. A file
+-- of Perses holds everything.
+local function through(given)
+  local named = {}
+  for _, name in ipairs(schema.address) do
+    if given[name] then named[#named + 1] = name end
+  end
+  if #named > 1 then
+    return refuse(("%s: only one of them says where to ask"):format(table.concat(named, " and ")))
+  end
+  if not given.grafana and not given.perses then
+    if given.datasource or given.project then
+      return refuse("a datasource needs grafana = URL or perses = URL beside it",
+        "with --source URL the URL is taken for Grafana's")
+    end
+    return given
+  end
+  if given.grafana or is_url(given.perses) then
+    local key = given.grafana and "grafana" or "perses"
+    local gate = require("pyroscope.source.server." .. key)
+    local scheme, user, rest = given[key]:match "^(%a[%w+.-]*://)([^/?#]*@)(.*)$"
+    given.url = scheme and scheme .. user .. require "pyroscope.source.shared".root_of(rest)
+      or require "pyroscope.source.shared".root_of(given[key])
+    if scheme then given[key] = scheme .. rest end
+    return given, gate.gate(given)
+  end
+  local values, err = require "pyroscope.source.server.perses".file(given)
+  if not values then return nil, err end
+  given.url, given.allowed = values.url, values.allowed
+  if values.headers then
+    -- what the caller says replaces only the same names
+    local headers = {}
+    for name, value in pairs(values.headers) do headers[name] = value end
+    for name, value in pairs(given.headers or {}) do
+      for other in pairs(values.headers) do
+        if other:lower() == name:lower() then headers[other] = nil end
+      end
+      headers[name] = value
+    end
+    given.headers = headers
+  end
+  return given
+end
+
 --- Makes a client from options (see `source/server/options.lua`); nothing is sent.
 ---@param options table
 ---@param level? integer     of the caller to blame
@@ -95,6 +143,9 @@ local function connect(options, level)
       return nil, errors.new { kind = "config", message = name .. " must be above 0" }
     end
   end
+  local gate
+  given, gate = through(given)
+  if not given then return nil, gate end
   local base, user = address_of(given)
   if not base then return nil, user end
   if user and not given.username then
@@ -115,6 +166,7 @@ local function connect(options, level)
   end
   local self = setmetatable({ kind = "client", base = base,
     name = given.name or base:match "^%a+://(.*)$", access = credentials, options = kept,
+    gate = gate, via = gate and gate.via, allowed = given.allowed,
     connect_timeout = connect_timeout, timeout = timeout, range_ms = ranges.DAY,
     agent = "pscope/" .. core.version }, meta)
   self.poller = function(seconds)
@@ -199,6 +251,35 @@ function client:get(path, parameters)
   return (response.body:string())
 end
 
+--- The raw answer of a path of the server, by POST with a JSON body.
+---@param path string
+---@param body string
+---@return string? bytes
+---@return pyroscope.error? err
+function client:post(path, body)
+  local response, err = rpc.post(self, path, body,
+    { max_bytes = self.options.max_bytes or 536870912 })
+  if not response then return nil, err end
+  return rpc.text(response)
+end
+
+--- What a Perses data source does not let through of what we may ask: "METHOD PATH" each.
+---@return string[]? paths   nil: everything is let through
+function client:blocked()
+  if not self.allowed then return nil end
+  local allows, list = require "pyroscope.config.perses".allows, {}
+  local methods = core.methods()
+  for _, name in ipairs(shared.sorted(methods)) do
+    if not allows(self.allowed, "POST", methods[name].path) then
+      list[#list + 1] = "POST " .. methods[name].path
+    end
+  end
+  for _, path in ipairs { "/pyroscope/render", "/pyroscope/render-diff" } do
+    if not allows(self.allowed, "GET", path) then list[#list + 1] = "GET " .. path end
+  end
+  return list
+end
+
 --- Version, storage and features; asked once.
 ---@return { version?: string, storage?: "v1"|"v2"|"dual", features: table }? server
 ---@return pyroscope.error? err
@@ -231,6 +312,7 @@ local PARTS = {
   services = { "services" },
   absence = { "absence" },
   legacy = { "render", "dot" },
+  link = { "link" },
 }
 
 for part, names in pairs(PARTS) do

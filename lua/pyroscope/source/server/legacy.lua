@@ -102,14 +102,17 @@ function client:dot(asked)
     start = question.from_ms, ["end"] = question.to_ms - 1, maxNodes = nodes,
     format = "PROFILE_FORMAT_DOT" }, { skip = { "flamegraph", "tree" } })
   if answer and answer.dot and answer.dot ~= "" then return answer.dot end
-  local missing = err and require "pyroscope.source.server.version".absent(err)
+  local version_absent = require "pyroscope.source.server.version".absent
+  local missing = err and (version_absent(err) or err.code == "endpoint")
   if err and not missing then return nil, err end
-  -- Only the new storage draws by this method; the old path draws in every mode.
-  local ok
-  ok, err = plain(question)
-  if not ok then return nil, err end
+  -- Only the new storage draws by this method; the old path draws in every mode, of questions
+  -- that it can carry. Else it is drawn here.
+  if not plain(question) then return shared.dot(self, question, nodes) end
   local response
   response, err = rpc.get(self, "/pyroscope/render", parameters_of(question, "dot", nodes))
+  if not response and (err.code == "endpoint" or version_absent(err)) then
+    return shared.dot(self, question, nodes)
+  end
   if not response then return nil, err end
   local text = type(response.body) == "string" and response.body or response.body:string()
   if text == "" or text:find("0% of 0 total", 1, true) then return nil, self:absence(question) end

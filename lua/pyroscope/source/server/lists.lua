@@ -78,6 +78,17 @@ function client:label_sets(window, selector, names)
   return marked(rows, result)
 end
 
+-- By the older path, which knows the types of the last hour and nothing else.
+local function older_types(self, ids)
+  local response = rpc.get(self, "/pyroscope/label-values", { { "label", "__name__" } })
+  local list = response and require "pyroscope.source.server.refusal".value(rpc.text(response))
+  if not list then return nil end
+  for _, id in ipairs(list) do
+    if type(id) == "string" then ids[id] = true end
+  end
+  return { warnings = {} }
+end
+
 --- Profile types in a window, sorted by id.
 ---@param window? pyroscope.window
 ---@param options? { selector?: string }
@@ -90,17 +101,30 @@ function client:profile_types(window, options)
   local ids, result = {}
   if resolved.selector ~= "{}" then
     result, err = self:label_sets(resolved, resolved.selector, { "__profile_type__" })
-    if not result then return nil, err end
-    for _, labels in ipairs(result) do ids[labels.__profile_type__ or ""] = true end
-  else
+    if result then
+      for _, labels in ipairs(result) do ids[labels.__profile_type__ or ""] = true end
+    elseif err.code ~= "endpoint" then
+      return nil, err
+    end
+  end
+  if not result then
     result, err = united(self, resolved, function(from_ms, to_ms)
       local answer, bad = ranges.ask(self, "ProfileTypes", request_of(from_ms, to_ms))
       if not answer then return nil, bad end
       return answer.profileTypes or false
     end)
+    if result then
+      for _, piece in ipairs(result.values) do
+        for _, found in ipairs(piece.value) do ids[found.ID or ""] = true end
+      end
+    elseif err.code == "endpoint" then
+      result = older_types(self, ids)
+    end
     if not result then return nil, err end
-    for _, piece in ipairs(result.values) do
-      for _, found in ipairs(piece.value) do ids[found.ID or ""] = true end
+    if resolved.selector ~= "{}" then
+      result.partial = true
+      table.insert(result.warnings, "these are the types of all services: the data source's proxy "
+        .. "does not let narrower questions through")
     end
   end
   local rows = {}

@@ -5,7 +5,8 @@ local options = {}
 --- Option -> Lua types. Durations are seconds, or texts such as "5s".
 ---@type table<string, string>
 options.types = {
-  url = "string", name = "string", tenant = "string", headers = "table",
+  url = "string", grafana = "string", perses = "string", project = "string",
+  datasource = "string", name = "string", tenant = "string", headers = "table",
   token = "string", token_file = "string", username = "string", password = "string",
   access_command = "string|table", cf_access_client_id = "string",
   cf_access_client_secret = "string",
@@ -14,6 +15,9 @@ options.types = {
   connect_timeout = "number|string", timeout = "number|string", concurrency = "integer",
   max_bytes = "integer", compress = "boolean", diagnostics = "boolean",
 }
+
+--- Options that say where the server is; a deployment has one of them.
+options.address = { "url", "grafana", "perses" }
 
 --- Options that hold a credential, fetch one, or may: they go only where the URL of the same
 --- place points.

@@ -231,6 +231,10 @@ function client:profile(asked)
   if resolve.format(question) == "pprof" then return self:exact(question) end
   local profile
   profile, err = tree(self, question)
+  if err and err.code == "endpoint" then -- a proxy may still let the older path through
+    local older, why = self:render(question)
+    if older or why.code ~= "endpoint" then return older, why end
+  end
   if not profile then return nil, err end
   if question.max_other and profile:coverage().other_share > question.max_other then
     local whole = {}

@@ -6,6 +6,8 @@ local errors = require "pyroscope.errors"
 
 cjson.decode_max_depth(64)
 
+local proxies = require "pyroscope.source.server.proxies"
+
 local refusal = {}
 
 local SHOWN = 1024 -- bytes of a foreign text that an error may carry
@@ -24,6 +26,15 @@ end
 ---@return table?
 function refusal.json(text)
   if not text:match "^%s*{" then return nil end
+  local ok, value = pcall(cjson.decode, text)
+  return ok and type(value) == "table" and value or nil
+end
+
+--- Any JSON object or array, or nil.
+---@param text string
+---@return table?
+function refusal.value(text)
+  if not text:match "^%s*[{%[]" then return nil end
   local ok, value = pcall(cjson.decode, text)
   return ok and type(value) == "table" and value or nil
 end
@@ -206,6 +217,8 @@ local function from_status(status, headers, body, context)
   local words, form, object = words_of(body, content_type)
   local said = words and plain(words, context.access) or ""
   local suffix = said ~= "" and said ~= "404 page not found" and ": " .. said or ""
+  local fields = proxies.judge(status, said, form, body, context)
+  if fields then return fields end
   local grafana = body:find("[Gg]rafana") and form == "html"
     or object and (object.traceID ~= nil or object.messageId ~= nil or object.accessErrorId ~= nil)
   if status == 401 or status == 407 then
@@ -224,9 +237,6 @@ local function from_status(status, headers, body, context)
   if status == 403 then
     local advice = "the credentials are known but may not do this\n"
       .. context.access:advice(context.base)
-    if object and said:find "not allowed to use this endpoint" then
-      advice = "the proxy lets only some paths through: ask for its allowedEndpoints to be extended"
-    end
     return { kind = "auth", code = "permission_denied",
       message = ("access to %s is forbidden (HTTP 403)%s"):format(context.what, suffix),
       hint = advice }

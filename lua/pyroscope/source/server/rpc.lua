@@ -5,6 +5,7 @@ local core = require "pyroscope.core"
 local errors = require "pyroscope.errors"
 local flight = require "pyroscope.source.server.flight"
 local refusal = require "pyroscope.source.server.refusal"
+local shared = require "pyroscope.source.shared"
 
 local rpc = {}
 
@@ -32,6 +33,44 @@ local function transport(client)
   return client.transport
 end
 
+-- JSON of a path of the web application before the server.
+local function lookup(client, path)
+  local gate = client.gate
+  local request = { url = gate.root .. path, method = "GET", max_bytes = SMALL_BYTES,
+    headers = { "Accept: application/json", "User-Agent: " .. client.agent } }
+  local context = { access = client.access, base = gate.root, via = gate.via, method = "GET",
+    what = path:gsub("%?.*$", ""), url = gate.root .. path:gsub("%?.*$", "") }
+  local response, err = rpc.exchange(client, request)
+  if not response then return nil, refusal.transport(err, context) end
+  local text = rpc.text(response)
+  local value = response.status == 200 and refusal.value(text)
+  if value then return value end
+  return nil, refusal.of(response, text:sub(1, 65536), context)
+end
+
+-- Behind Grafana or Perses: the data source is looked up by the first question, once; those that
+-- come meanwhile wait for it.
+local function open_gate(client)
+  local gate = client.gate
+  while gate.busy do
+    if flight.wait(client.poller, 0.05) then
+      return nil, errors.new { kind = "cancelled", message = "cancelled" }
+    end
+  end
+  if gate.opened then return true end
+  gate.busy = true
+  local found, err = gate:find(function(path) return lookup(client, path) end)
+  gate.busy = nil
+  if not found then return nil, err end
+  gate.opened, client.base, client.allowed = true, found.base, found.allowed
+  client.datasource = { uid = found.uid, name = found.name }
+  if found.direct then -- what Perses wants to see is not for the server
+    client.access, client.via = require "pyroscope.source.server.access".new {
+      tenant = client.access.tenant }, nil
+  end
+  return true
+end
+
 -- Sends once with the credentials of now.
 local function attempt(client, request)
   local headers, err = client.access:of(client.base, client.timeout)
@@ -53,6 +92,20 @@ local function attempt(client, request)
   }
 end
 
+-- Sends; a refused credential that can be fetched anew is, once.
+function rpc.exchange(client, request)
+  local response, err = attempt(client, request)
+  local refused = response and (response.status == 401 or response.status == 302)
+  if refused and client.access:renew() then response, err = attempt(client, request) end
+  if response and response.status == 200 then client.access.renewed = nil end
+  return response, err
+end
+
+function rpc.text(response)
+  return type(response.body) == "string" and response.body or response.body
+    and response.body:string() or ""
+end
+
 local function beginning(body)
   if type(body) == "string" then return body:sub(1, 65536) end
   return body and body:string(1, math.min(#body, 65536)) or ""
@@ -67,18 +120,22 @@ end
 ---@return pyroscope.error? err
 ---@return pyroscope.refusal.context context
 function rpc.send(client, request)
+  local method, bare = request.method or "GET", request.path:gsub("%?.*$", "")
+  if client.gate and not client.gate.opened then
+    local ok, err = open_gate(client)
+    if not ok then return nil, err end
+  end
   local context = { access = client.access, base = client.base, what = request.what,
-    url = client.base .. request.path:gsub("%?.*$", ""), method = request.method or "GET" }
+    url = client.base .. bare, method = method, via = client.via }
+  if client.allowed and not require "pyroscope.config.perses".allows(client.allowed, method, bare)
+  then
+    return nil, errors.new(require "pyroscope.source.server.proxies".closed(method, bare)), context
+  end
   local sent = { url = client.base .. request.path, method = context.method, body = request.body,
     headers = request.headers or {}, max_bytes = request.max_bytes or SMALL_BYTES,
     explain = request.explain }
-  local response, err = attempt(client, sent)
-  local refused = response and (response.status == 401 or response.status == 302)
-  if refused and client.access:renew() then response, err = attempt(client, sent) end
-  if response then
-    if response.status == 200 then client.access.renewed = nil end
-    return response, nil, context
-  end
+  local response, err = rpc.exchange(client, sent)
+  if response then return response, nil, context end
   return nil, refusal.transport(err, context), context
 end
 
@@ -191,11 +248,6 @@ function rpc.call(client, method, request, options)
   return answer, err
 end
 
--- For query strings.
-local function encode(text)
-  return (tostring(text):gsub("[^%w%-._~]", function(c) return ("%%%02X"):format(c:byte()) end))
-end
-
 --- A GET with parameters, an array of { name, value }.
 ---@param client table
 ---@param path string
@@ -207,7 +259,7 @@ function rpc.get(client, path, parameters, options)
   options = options or {}
   local parts = {}
   for i, pair in ipairs(parameters or {}) do
-    parts[i] = encode(pair[1]) .. "=" .. encode(pair[2])
+    parts[i] = shared.escape(pair[1]) .. "=" .. shared.escape(pair[2])
   end
   local response, err, context = rpc.send(client, { method = "GET",
     path = path .. (#parts > 0 and "?" .. table.concat(parts, "&") or ""),
@@ -225,6 +277,34 @@ function rpc.get(client, path, parameters, options)
   return response
 end
 
+--- A POST of a JSON text; any answer of status 200.
+---@param client table
+---@param path string
+---@param body string
+---@param options? { max_bytes?: integer }
+---@return table? response
+---@return pyroscope.error? err
+function rpc.post(client, path, body, options)
+  local response, err, context = rpc.send(client, { method = "POST", path = path, body = body,
+    headers = { "Accept: " .. ACCEPT, "User-Agent: " .. client.agent,
+      "Content-Type: application/json", "Connect-Protocol-Version: 1" },
+    what = path:match "[^/]*$", max_bytes = options and options.max_bytes })
+  if not response then return nil, err end
+  if response.status ~= 200 then
+    return nil, refusal.of(response, beginning(response.body), context)
+  end
+  return response
+end
+
 rpc.beginning = beginning
+
+--- Finds the data source behind Grafana or Perses now, where there is one to find.
+---@param client table
+---@return true? ok
+---@return pyroscope.error? err
+function rpc.ready(client)
+  if not client.gate or client.gate.opened then return true end
+  return open_gate(client)
+end
 
 return rpc

@@ -146,6 +146,16 @@ function client:services(window)
   local resolved, err = query.window(window, self, "services")
   if not resolved then return nil, err end
   local found, details, why = both_lists(self, resolved)
+  if not found and details.code == "endpoint" then -- a proxy may let the names through
+    local names = self:label_values("service_name", resolved)
+    if names then
+      local rows = { from_ms = resolved.from_ms, to_ms = resolved.to_ms, partial = true,
+        points_from_ms = 2 * resolved.from_ms - resolved.to_ms, points_to_ms = resolved.to_ms,
+        warnings = { "names only: " .. details.message } }
+      for i, name in ipairs(names) do rows[i] = { name = name, types = {}, ids = {} } end
+      return rows
+    end
+  end
   if not found then return nil, details end
   local services = survey(found, details)
   local from_ms = 2 * resolved.from_ms - resolved.to_ms

@@ -7,6 +7,7 @@ local files = require "pyroscope.source.store.files"
 local index = require "pyroscope.source.store.index"
 local query = require "pyroscope.query"
 local selector = require "pyroscope.selector"
+local shared = require "pyroscope.source.shared"
 local types = require "pyroscope.types"
 local units = require "pyroscope.units"
 
@@ -323,12 +324,12 @@ function store:diff(before, after, options)
   return require("pyroscope.diff").of(a, b, options)
 end
 
---- Not from files: a server draws DOT; `profile:render "dot"` draws it here.
----@return nil
----@return pyroscope.error err
-function store:dot()
-  return choose.lacking(self.name .. " is a folder or file: no server draws DOT of it",
-    "draw it from the profile: pscope export -o dot")
+--- Graphviz text of a question: `max_nodes` functions are drawn, 100 unless told.
+---@param asked pyroscope.query|pyroscope.resolved
+---@return string? text
+---@return pyroscope.error? err
+function store:dot(asked)
+  return shared.dot(self, asked)
 end
 
 --- Not from files: there is no page to link to.

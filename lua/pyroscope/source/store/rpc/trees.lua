@@ -1,10 +1,10 @@
 --- Trees as a server answers them: flame graphs, TREE, pprof, diffs.
 
+local errors = require "pyroscope.errors"
 local ask = require "pyroscope.source.store.rpc.ask"
 local choose = require "pyroscope.source.store.choose"
 local core = require "pyroscope.core"
 local diffcut = require "pyroscope.source.store.rpc.diffcut"
-local errors = require "pyroscope.errors"
 local gather = require "pyroscope.source.store.profiles".gather
 local types = require "pyroscope.types"
 
@@ -92,7 +92,11 @@ local function empty_profile()
 end
 
 -- Flame graph and tree of one request, in the fields that the mode fills.
-local function tree_answer(server, profile, format)
+local function tree_answer(server, profile, format, nodes)
+  if format == "PROFILE_FORMAT_DOT" and server.mode == "v2" then
+    if profile.sum == 0 then return {} end
+    return { dot = profile:render("dot", { nodes = math.tointeger(nodes) or 100 }) }
+  end
   if format == "PROFILE_FORMAT_TREE" then
     return profile.sum ~= 0 and { tree = profile } or {}
   end
@@ -100,11 +104,6 @@ local function tree_answer(server, profile, format)
   local answer = { flamegraph = profile:prune_from "^other$" }
   if server.mode == "dual" and profile.sum ~= 0 then answer.tree = profile end
   return answer
-end
-
-local function no_dots()
-  return nil, errors.new { kind = "unsupported", code = "dot",
-    message = "files are not answered as DOT", hint = "profile:render \"dot\" draws it" }
 end
 
 -- pprof -----------------------------------------------------------------------------------
@@ -188,7 +187,6 @@ function trees.SelectMergeStacktraces(store, server, request)
     if server.mode == "v1" then
       return ask.refuse("unimplemented", "dot format is only supported with the v2 query backend")
     end
-    if server.mode == "v2" then return no_dots() end
   end
   if format == "PROFILE_FORMAT_PPROF" then
     local pprof
@@ -207,7 +205,7 @@ function trees.SelectMergeStacktraces(store, server, request)
     { call_site = server.mode ~= "v1" and call_site(request) or nil })
   if not profile then return nil, err end
   return tree_answer(server, described(cut(profile, asked.nodes, request.maxNodes), asked),
-    format)
+    format, request.maxNodes)
 end
 
 function trees.SelectMergeSpanProfile(store, server, request)

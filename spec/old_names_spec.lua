@@ -1,0 +1,182 @@
+-- The names of older scripts: what each asks on the wire, with its old arguments and defaults.
+
+local cjson = require "cjson"
+local cli = require "spec.support.cli"
+local index = require "pyroscope.cli.index"
+local process = require "spec.support.process"
+local world = require "spec.support.world"
+
+local function words(line)
+  local list = {}
+  for word in line:gmatch "%S+" do list[#list + 1] = word end
+  return list
+end
+
+-- An old command line and ours, as the tables of help say.
+local ROWS = {
+  { "pyroscope-config", "config list -o names" },
+  { "pyroscope-config prod", "config show prod" },
+  { "config pyroscope prod", "config show prod" },
+  { "config --list pyroscope", "config list -o names" },
+  { "init --migrate", "config init --migrate" },
+  { "discover-pyroscope prod dev", "discover prod dev --since 1h" },
+  { "pyroscope-services prod", "services --source prod --since 1h -o names" },
+  { "pyroscope-services prod 30m", "services --source prod --since 30m -o names" },
+  { "pyroscope-profiles prod", "types --source prod --since 1h -o names" },
+  { "pyroscope-labels prod", "labels --source prod --since 2h -o names" },
+  { "pyroscope-labels prod pod --range 1h", "labels pod --source prod --since 1h -o names" },
+  { "pyroscope-flamegraph prod axiom-db 30m",
+    "top axiom-db --source prod --type cpu --max-nodes 16384 --since 30m --facts" },
+  { "pyroscope-flamegraph prod axiom-db",
+    "top axiom-db --source prod --type cpu --max-nodes 16384 --since 10m --facts" },
+  { "pyroscope-flamegraph prod axiom-db 1h memory:inuse_space:bytes:space:bytes",
+    "top axiom-db --source prod --type memory:inuse_space:bytes:space:bytes --max-nodes 16384 "
+      .. "--since 1h --facts" },
+  { "pyroscope-flamegraph prod axiom-db 1h mutex:delay:nanoseconds:contentions:count 999",
+    "top axiom-db --source prod --type mutex:delay:nanoseconds:contentions:count --max-nodes 999 "
+      .. "--since 1h --facts" },
+  { "pyroscope-flamegraph prod axiom-db --label profile_id=x --json",
+    "export axiom-db --source prod --type cpu --max-nodes 16384 --since 10m -l profile_id=x -o json" },
+  { "pyroscope-flamegraph prod axiom-db --start -2h --end now --max-nodes 10",
+    "top axiom-db --source prod --type cpu --max-nodes 10 --from -2h --to now --facts" },
+  { "pyroscope-diff prod axiom-db -2h -1h -30m now",
+    "diff axiom-db --source prod --type cpu -2h -1h -30m now" },
+  { "pyroscope-diff prod axiom-db --type memory --label pod=a 2h 1h 30m now",
+    "diff axiom-db --source prod --type memory -l pod=a now-2h now-1h now-30m now" },
+  { "pyroscope-query prod LabelNames", "call LabelNames {} --source prod" },
+  { "pyroscope-query prod LabelNames {\"start\":1}", "call LabelNames {\"start\":1} --source prod" },
+  { "pyroscope-link prod cpu{} 2h diff", "link --source prod -q cpu{} --view diff --since 2h" },
+  { "pyroscope-link prod cpu{} -2h,-1h", "link --source prod -q cpu{} --view single --from -2h --to -1h" },
+  { "curl-auth pyroscope prod http://x/ready",
+    "call http://x/ready --source prod --connect-timeout 10s --timeout 30s" },
+  { "curl-auth pyroscope prod -X POST -d {} http://x/q",
+    "call http://x/q {} --method POST --source prod --connect-timeout 10s --timeout 30s" },
+}
+
+describe("old names", function()
+  it("are command lines of ours, row by row (AX-06, AX-08, AX-11 to AX-16, AX-19, AX-21, AX-24 to"
+    .. " AX-28)", function()
+      for _, row in ipairs(ROWS) do
+        local list = words(row[1])
+        local command, rest = index.translate(list[1], { table.unpack(list, 2) })
+        assert.is_string(command, row[1])
+        assert.equal(row[2], command .. " " .. table.concat(rest, " "), row[1])
+      end
+    end)
+
+  it("say what is wrong with their arguments", function()
+    for line, said in pairs {
+      ["pyroscope-services"] = "which deployment", ["pyroscope-diff prod x -2h -1h"] = "four times",
+      ["pyroscope-labels prod --rnage 1h"] = "did you mean '%-%-range'",
+      ["pyroscope-flamegraph prod x --start -2h"] = "needs %-%-end",
+      ["curl-auth pyroscope prod"] = "URL",
+      ["curl-auth pyroscope prod --insecure http://x"] = "unknown option" } do
+      local list = words(line)
+      local command, err = index.translate(list[1], { table.unpack(list, 2) })
+      assert.is_nil(command, line)
+      assert.equal("usage", err.kind)
+      assert.matches(said, err.message, line)
+      assert.matches("usage: pscope " .. list[1]:gsub("%-", "%%-"), err.hint)
+    end
+  end)
+
+  it("leave our own command lines alone", function()
+    local command, rest = index.translate("config", { "show", "prod" })
+    assert.equal("config show prod", command .. " " .. table.concat(rest, " "))
+  end)
+end)
+
+describe("old names, as a person types them", function()
+  local here, server
+  setup(function()
+    here = cli.folder()
+    assert(os.execute("mkdir " .. here .. "/world"))
+    world.write(here .. "/world")
+    server = process.start("spec/support/querier.lua", here .. "/world")
+    local file = assert(io.open(here .. "/config.toml", "w"))
+    file:write(('[pyroscope.deployments.prod]\nurl = "%s"\ntoken = "t0ken-of-prod-1234"\n')
+      :format(server.url))
+    file:close()
+    os.execute("chmod 600 " .. here .. "/config.toml")
+  end)
+  teardown(function()
+    server:stop()
+    cli.clean()
+  end)
+
+  local function run(line)
+    return cli.run(words(line), { folder = here, env = { SRE_CONFIG = here .. "/config.toml" } })
+  end
+  local WINDOW = "--start 2025-11-20T14:00:00Z --end 2025-11-20T15:00:00Z"
+
+  it("pyroscope-flamegraph lists by cost, below its facts (AX-01, AX-14, AX-17, AX-18, AX-22,"
+    .. " W-AX-01)", function()
+      local out, err, code = run("pyroscope-flamegraph prod checkout " .. WINDOW)
+      assert.equal(0, code, err)
+      assert.matches("^Deployment: prod\nService:    checkout\nProfile:    process_cpu:cpu:", out)
+      assert.matches("\nTotal: .*\nMax self: .*\nFunctions:  %d+\nDepth:      %d+\n", out)
+      local last
+      for share in out:gmatch "\n +[%d.]+c +([%d.]+)%% +[%d.]+c" do
+        assert.is_true(not last or tonumber(share) <= last)
+        last = tonumber(share)
+      end
+      assert.is_number(last)
+    end)
+
+  it("pyroscope-flamegraph --json is the flame graph (AX-20)", function()
+    local out, err, code = run("pyroscope-flamegraph prod checkout --json " .. WINDOW)
+    assert.equal(0, code, err)
+    local graph = cjson.decode(out).flamegraph
+    assert.equal("total", graph.names[1])
+    assert.is_table(graph.levels[1].values or graph.levels[1])
+  end)
+
+  it("pyroscope-diff says totals and what changed (AX-24)", function()
+    local out, err, code = run("pyroscope-diff prod checkout 2025-11-20T13:00:00Z "
+      .. "2025-11-20T14:00:00Z 2025-11-20T14:00:00Z 2025-11-20T15:00:00Z")
+    assert.equal(0, code, err)
+    assert.matches("A %(before%)", out)
+    assert.matches("B %(after%)", out)
+  end)
+
+  it("pyroscope-query and curl-auth give the raw answer, an error is an error (AX-08, AX-25)",
+    function()
+      local out, _, code = run 'pyroscope-query prod LabelNames {"start":"1763640000000","end":"1763650800000"}'
+      assert.equal(0, code)
+      assert.is_table(cjson.decode(out).names)
+      _, _, code = run 'pyroscope-query prod SelectSeries {"start":"1","end":"0"}'
+      assert.is_true(code ~= 0)
+      out, _, code = run("curl-auth pyroscope prod " .. server.url .. "/ready")
+      assert.equal(0, code)
+      assert.matches("ready", out)
+      out, _, code = run("curl-auth pyroscope prod -d {} " .. server.url
+        .. "/querier.v1.QuerierService/GetProfileStats")
+      assert.equal(0, code)
+      assert.is_not_nil(cjson.decode(out).dataIngested)
+      local _, err, other = run "curl-auth pyroscope prod http://elsewhere.example/x"
+      assert.equal(2, other)
+      assert.matches("not below", err)
+      assert.is_nil(err:find "t0ken")
+    end)
+
+  it("pyroscope-config lists and shows, masked (AX-06, AX-10)", function()
+    local out = run "pyroscope-config"
+    assert.equal("prod\n", out)
+    out = run "pyroscope-config prod"
+    assert.matches("token", out)
+    assert.is_nil(out:find("t0ken-of-prod-1234", 1, true))
+    local _, err, code = run "pyroscope-config prdo"
+    assert.equal(2, code)
+    assert.matches("did you mean 'prod'", err)
+  end)
+
+  it("are in help (AX-29, AX-31, GCX-46)", function()
+    assert.matches("pyroscope%-flamegraph <env> <service>", (cli.run { "help", "old-names" }))
+    assert.matches("profiles exemplars", (cli.run { "help", "gcx" }))
+    assert.matches("goroutine", (cli.run { "help", "types" }))
+    assert.matches("2026%-11%-20T14:05:00Z", (cli.run { "help", "time" }))
+    local _, err, code = cli.run { "adaptive" }
+    assert.equal(2, code)
+    assert.matches("no command 'adaptive'", err)
+  end)
+end)
