@@ -113,7 +113,7 @@ local function from_grafana(status, said, body, context)
   if body == "" and status == 502 then
     return { kind = "http", code = "gateway", retryable = true,
       message = "Grafana cannot reach the server behind the data source (HTTP 502)",
-      hint = "is the server up, and is the URL in the data source right? Connections > Data sources" }
+      hint = "is the server up, and the URL in the data source right? Connections > Data sources" }
   end
   if body == "" and status == 504 then
     return { kind = "timeout", code = "gateway_timeout", retryable = true,
