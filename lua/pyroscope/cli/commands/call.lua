@@ -18,8 +18,9 @@ local command = {
   examples = { "pscope call LabelNames --source prod",
     "pscope call SelectMergeStacktraces '{\"profileTypeID\":\"...\",\"labelSelector\":\"{}\"}'",
     "pscope call /ready --source http://localhost:4040" },
-  notes = "A path may be a whole URL below the source's. Names of the request's fields are checked: "
-    .. "a server ignores unknown ones silently. 64-bit numbers may be strings and are strings in the answer.",
+  notes = "A path may be a whole URL below the source's. Names of the request's fields are "
+    .. "checked: a server ignores unknown ones silently. 64-bit numbers may be strings and are "
+    .. "strings in the answer.",
 }
 
 local function read_body(text)
