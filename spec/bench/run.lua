@@ -97,4 +97,6 @@ end)
 local peers = loadfile "spec/bench/peers.lua"
 if peers then peers(check, output, directory) end
 
+assert(loadfile "spec/bench/picture.lua")()(check, output, directory, lua)
+
 os.exit(missed == 0 and 0 or 1)

@@ -46,8 +46,10 @@ static uint32_t script (pyr_string s) {
   for (i = 1; i < s.length; i++) {
     if (s.bytes[i] != '.') continue;
     for (k = 0; k < sizeof endings / sizeof *endings; k++) {
-      uint32_t end = i + (uint32_t)strlen(endings[k]);
+      uint32_t end;
+      if (i + 1 == s.length || endings[k][1] != s.bytes[i + 1]) continue;
       if (!has(s, i, endings[k])) continue;
+      end = i + (uint32_t)strlen(endings[k]);
       if (end == s.length || s.bytes[end] == ':' || s.bytes[end] == ' ') return end;
     }
   }

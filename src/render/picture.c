@@ -236,6 +236,8 @@ static pyr_status render (pyr_buffer *out, const pyr_profile *p, const pyr_union
   g.min_width = o->min_width > 0 ? o->min_width : 0.5;
   e->status = PYR_OK;
   status = arrange(&g, e);
+  if (status == PYR_OK) /* about what will be written: no growing on the way */
+    pyr_buffer_room(out, (size_t)g.boxes * 140 + (size_t)p->count * 12);
   if (status == PYR_OK) status = o->html ? html(&g, e) : svg(&g, e);
   if (status == PYR_OK) status = pyr_rendered(out, e);
   pyr_grouping_free(&g.packages);
@@ -244,6 +246,8 @@ static pyr_status render (pyr_buffer *out, const pyr_profile *p, const pyr_union
   free(g.drawn);
   free(g.frames);
   free(g.slot);
+  free(g.looks);
+  pyr_buffer_free(&g.texts);
   return status;
 }
 

@@ -23,10 +23,12 @@ typedef struct pyr_picture {
   double hidden;   /* value of what is too narrow */
   uint32_t
       *frames; /* [frame_count] in the order of their first box; what the data lists */
-  uint32_t *slot;  /* [frame_count] place in it + 1, or 0 */
-  uint32_t used;   /* frames that have a box */
-  uint32_t levels; /* drawn */
-  uint32_t boxes;  /* drawn */
+  uint32_t *slot;                 /* [frame_count] place in it + 1, or 0 */
+  uint32_t used;                  /* frames that have a box */
+  struct pyr_pictureframe *looks; /* [frame_count] see svg.c */
+  pyr_buffer texts;               /* escaped names */
+  uint32_t levels;                /* drawn */
+  uint32_t boxes;                 /* drawn */
   pyr_grouping packages;
   double width, min_width;
 } pyr_picture;

@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "render/picture.h"
@@ -6,6 +7,7 @@
 #define MARGIN 10.0
 #define TOP 58.0
 #define BOTTOM 24.0
+#define POINTED 0.5 /* px */
 
 /* Characters that turn the direction of what follows: marks, embeddings, isolates. */
 static bool turns (const char *p) {
@@ -87,17 +89,53 @@ static void name (pyr_buffer *out, pyr_string s) {
   if (n < s.length) pyr_buffer_text(out, "\xe2\x80\xa6");
 }
 
+/* Room for a piece of known length is asked for once, and written to without a look at it. */
+static char *put (char *at, const char *text, size_t n) {
+  memcpy(at, text, n);
+  return at + n;
+}
+
+#define PUT(at, text) put(at, text, sizeof(text) - 1)
+
+static char *whole (char *at, uint64_t v) {
+  char text[20];
+  unsigned n = 0;
+  do
+    text[n++] = (char)('0' + v % 10);
+  while ((v /= 10) != 0);
+  while (n > 0)
+    *at++ = text[--n];
+  return at;
+}
+
+/* Two places, rounded half up; 0 <= v < 1e15 */
+static char *hundredths (char *at, double v) {
+  uint64_t scaled = (uint64_t)(v * 100 + 0.5);
+  at = whole(at, scaled / 100);
+  *at++ = '.';
+  *at++ = (char)('0' + scaled / 10 % 10);
+  *at++ = (char)('0' + scaled % 10);
+  return at;
+}
+
+static void part (pyr_picture *g, const char *name, size_t n, int64_t v, double all) {
+  char *room;
+  pyr_buffer_add(g->out, name, n);
+  quantity(g->out, v, g->o->unit);
+  room = pyr_buffer_room(g->out, 32);
+  if (room == NULL) return;
+  name = room;
+  room = PUT(room, ", ");
+  room = hundredths(room, all > 0 ? 100.0 * (double)v / all : 0);
+  *room++ = '%';
+  g->out->len += (size_t)(room - name);
+}
+
 static void values (pyr_picture *g, uint32_t i) {
   const pyr_node *n = g->p->nodes + i;
-  double whole = (double)g->p->nodes[0].total;
-  pyr_buffer_text(g->out, "\ntotal ");
-  quantity(g->out, n->total, g->o->unit);
-  pyr_buffer_text(g->out, ", ");
-  share(g->out, (double)n->total, whole);
-  pyr_buffer_text(g->out, "\nself ");
-  quantity(g->out, n->self, g->o->unit);
-  pyr_buffer_text(g->out, ", ");
-  share(g->out, (double)n->self, whole);
+  double all = (double)g->p->nodes[0].total;
+  part(g, "\ntotal ", 7, n->total, all);
+  part(g, "\nself ", 6, n->self, all);
 }
 
 /* The change of a box: part of the larger side, 0 under the noise. */
@@ -154,34 +192,70 @@ static void fill (pyr_picture *g, uint32_t i, double t) {
                     g->packages.names[g->packages.of[n->frame] & ~PYR_GROUP_OTHER]));
 }
 
+/* What all boxes of a frame share: the escaped name in 'texts', and the colour where that does
+   not depend on values. */
+typedef struct pyr_pictureframe {
+  size_t at, length;
+  const char *hue;
+} pyr_pictureframe;
+
+static const pyr_pictureframe *look (pyr_picture *g, uint32_t i) {
+  uint32_t f = g->p->nodes[i].frame;
+  pyr_pictureframe *l = g->looks + f;
+  if (l->length == 0) {
+    pyr_string shown = pyr_picture_name(g, i);
+    l->at = g->texts.len;
+    pyr_buffer_text(&g->texts, "<g><title>");
+    name(&g->texts, shown);
+    l->length = g->texts.len - l->at;
+    if (g->u == NULL && i != 0 && g->o->colours == PYR_COLOUR_PACKAGE)
+      l->hue = pyr_picture_hue(g->packages.names[g->packages.of[f] & ~PYR_GROUP_OTHER]);
+  }
+  return l;
+}
+
 static void box (pyr_picture *g, uint32_t i, double x, double width) {
   const pyr_node *n = g->p->nodes + i;
-  pyr_string shown = pyr_picture_name(g, i);
+  const pyr_pictureframe *l = look(g, i);
   uint32_t row = g->o->icicle ? n->level : g->levels - 1 - n->level;
   double y = (g->o->html ? 4.0 : TOP) + (double)row * ROW;
   double t = 0, before = 0, after = 0;
+  bool other = g->p->cut && pyr_profile_is_other(g->p, i);
   pyr_buffer *out = g->out;
-  pyr_buffer_text(out, "<g><title>");
-  name(out, shown);
-  if (pyr_profile_is_other(g->p, i))
-    pyr_buffer_text(out, " (cut off by the server; ask with more nodes)");
-  if (g->u == NULL)
-    values(g, i);
-  else {
-    t = change(g, i, &before, &after);
-    sides(g, i, t, before, after);
+  char *room, *at;
+  if (g->texts.status != PYR_OK) {
+    out->status = g->texts.status;
+    return;
   }
-  pyr_buffer_text(out, "</title><rect x=\"");
-  pyr_buffer_fixed(out, x, 2);
-  pyr_buffer_text(out, "\" y=\"");
-  pyr_buffer_fixed(out, y, 1);
-  pyr_buffer_text(out, "\" width=\"");
-  pyr_buffer_fixed(out, width > 0.4 ? width - 0.3 : width, 2);
-  pyr_buffer_text(out, "\" height=\"16\" rx=\"1\" fill=\"");
-  fill(g, i, t);
-  pyr_buffer_text(out, "\"/>");
-  label(g, shown, x, y, width);
-  pyr_buffer_text(out, "</g>\n");
+  if (width < POINTED && g->u == NULL) { /* nobody can point at it: no title */
+    pyr_buffer_add(out, "<g>", 3);
+  } else {
+    pyr_buffer_add(out, g->texts.data + l->at, l->length);
+    if (other) pyr_buffer_text(out, " (cut off by the server; ask with more nodes)");
+    if (g->u == NULL)
+      values(g, i);
+    else {
+      t = change(g, i, &before, &after);
+      sides(g, i, t, before, after);
+    }
+    pyr_buffer_add(out, "</title>", 8);
+  }
+  if ((room = at = pyr_buffer_room(out, 200)) == NULL) return;
+  at = PUT(at, "<rect x=\"");
+  at = hundredths(at, x);
+  at = PUT(at, "\" y=\"");
+  at = whole(at, (uint64_t)y); /* rows are whole pixels */
+  at = PUT(at, ".0\" width=\"");
+  at = hundredths(at, width > 0.4 ? width - 0.3 : width);
+  at = PUT(at, "\" height=\"16\" rx=\"1\" fill=\"");
+  out->len += (size_t)(at - room);
+  if (l->hue != NULL && !other)
+    pyr_buffer_add(out, l->hue, 7);
+  else
+    fill(g, i, t);
+  pyr_buffer_add(out, "\"/>", 3);
+  if (width >= 4 * 6.6) label(g, pyr_picture_name(g, i), x, y, width);
+  pyr_buffer_add(out, "</g>\n", 5);
 }
 
 double pyr_picture_height (const pyr_picture *g) {
@@ -190,6 +264,11 @@ double pyr_picture_height (const pyr_picture *g) {
 
 void pyr_picture_boxes (pyr_picture *g) {
   uint32_t i;
+  g->looks = calloc(g->p->frame_count + 1u, sizeof *g->looks);
+  if (g->looks == NULL) {
+    g->out->status = PYR_EMEMORY;
+    return;
+  }
   for (i = 0; i < g->p->count; i++) {
     uint32_t node = g->order[i];
     if (g->drawn[node])
