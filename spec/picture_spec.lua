@@ -143,6 +143,12 @@ describe("a picture's files (E-20, FG-02)", function()
       assert.matches(start, bytes)
       assert.equal(name:sub(1, 1) == "d", data(bytes).after ~= nil)
     end
+    assert.is_true(run("export a.folded -o html --title T --min-width 2px --icicle --sort name "
+      .. "--colors class > t.html"))
+    local told = data(trees.read(folder .. "/t.html"))
+    assert.same({ "T", 2, "icicle", "name", "class" },
+      { told.title, told.min, told.view, told.sort, told.colors })
+    assert.is_nil((run "export a.folded -o html --link 'javascript:alert(1)'"))
     local _, _, code = run "diff a.folded b.folded -o svg --fail-over 1% > d.svg"
     assert.equal(10, code)
     assert(os.execute(("rm -r '%s'"):format(folder)))

@@ -141,6 +141,19 @@ function checks.positive(value, flag)
   return n
 end
 
+function checks.pixels(value, flag)
+  local n = tonumber(value:match "^(%d*%.?%d+)px$" or value:match "^%d*%.?%d+$" or "")
+  if not n or n > 1000 then return bad(flag, value, "a number of pixels from 0 to 1000") end
+  return n
+end
+
+function checks.link(value, flag)
+  for _, scheme in ipairs { "https", "http", "vscode" } do
+    if value:find("^" .. scheme .. "://") then return value end
+  end
+  return bad(flag, value, "a link that begins with https://, http:// or vscode://")
+end
+
 function checks.count(value, flag)
   local n = integer(value, 0)
   if not n then return bad(flag, value, "a whole number, 0 or more") end

@@ -15,6 +15,17 @@ local COMMON = { title = "string", subtitle = "string", width = "number", min_wi
 
 local SIDES = { before = "string", after = "string" }
 
+--- What a command was told of pictures, over what it says by itself.
+---@param options table              parsed options of a command
+---@param said table                 options of `picture.profile` or `picture.diff`
+---@return table
+function picture.told(options, said)
+  for _, name in ipairs { "title", "width", "min_width", "icicle", "colors", "sort", "link" } do
+    if options[name] ~= nil then said[name] = options[name] end
+  end
+  return said
+end
+
 local function with(more)
   local all = {}
   for name, kind in pairs(COMMON) do all[name] = kind end

@@ -17,7 +17,8 @@ local command = {
   arguments = { { name = "items", shown = "A B", many = true, optional = true,
     complete = "targets" } },
   flags = { "before", "after", "mode", "noise", "limit", "cum", "group", "bounds", "per_request",
-    "fail_over", "max_other", "where", "window", "data", "stack", "tree", "output", "source" },
+    "fail_over", "max_other", "where", "window", "data", "stack", "tree", "picture",
+    "output", "source" },
   without = { "invert", "relative_percentages", "unit" },
   formats = { "table", "json", "jsonl", "csv", "tsv", "md", "quickfix", "names", "svg", "html" },
   columns = {
@@ -320,9 +321,9 @@ local function draw(run, diff, parts, options)
     return part.window and ("%s  %s"):format(part.label, part.window) or part.label
   end
   local word = diff.profile_type and types.short(diff.profile_type) or diff.unit or "profile"
-  local bytes, err = diff:render(options.format, {
+  local bytes, err = diff:render(options.format, picture.told(options, {
     title = ("%s · %s"):format(word, screen.printable(parts.shown)),
-    before = side(parts[1]), after = side(parts[2]) })
+    before = side(parts[1]), after = side(parts[2]) }))
   if not bytes then return nil, err end
   judge(run, diff, options.fail_over and diff.mode == "share"
     and diff:rows(0, { by = options.cum and "total" or "self", group = options.group }) or {},

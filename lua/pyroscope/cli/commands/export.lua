@@ -12,8 +12,8 @@ local command = {
   name = "export",
   summary = "Write a profile: format by -o, else by the extension of --out, else pprof",
   arguments = { { name = "target", optional = true, complete = "targets" } },
-  flags = { "nodes", "pgo", "group", "where", "window", "data", "stack", "tree", "output",
-    "source" },
+  flags = { "nodes", "pgo", "group", "where", "window", "data", "stack", "tree", "picture",
+    "output", "source" },
   without = { "fields", "budget", "unit", "no_truncate", "relative_percentages" },
   formats = { "pprof", "folded", "json", "speedscope", "tree", "dot", "svg", "html" },
   examples = { "pscope export prod/checkout --out cpu.pb.gz",
@@ -89,9 +89,11 @@ function command.run(run, options)
   end
   local bytes
   local drawn = picture.formats[format] or format == "dot" or format == "speedscope"
-  bytes, err = self.profile:render(format, drawn and { title = self:headline(),
+  local said = drawn and { title = self:headline(),
     subtitle = picture.formats[format] and self:total_text() or nil,
-    nodes = format == "dot" and options.nodes or nil } or nil)
+    nodes = format == "dot" and options.nodes or nil } or nil
+  if picture.formats[format] then said = picture.told(options, said) end
+  bytes, err = self.profile:render(format, said)
   if not bytes then return nil, err end
   for _, warning in ipairs(self.warnings) do run:warn(warning) end
   if self.partial then run:worsen(4) end
