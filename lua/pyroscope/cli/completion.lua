@@ -85,6 +85,24 @@ local function deployments(suffix)
   return names
 end
 
+-- Services of a deployment, as somebody last saw them; nobody is asked.
+local function services_of(name)
+  local ok, found = pcall(function()
+    local config = require "pyroscope.config".load()
+    return config and config:knows(name) and config:find(name) or nil
+  end)
+  if not ok or not found then return {} end
+  local values = found.values
+  local address = values.url or require "pyroscope.source.shared".root_of(values.grafana
+    or values.perses or "")
+  local list = {}
+  for i, service in ipairs(require "pyroscope.source.server.cache".recall(
+    (address:gsub("/+$", "")))) do
+    list[i] = ("%s/%s"):format(name, service)
+  end
+  return list
+end
+
 local function sorted(set)
   local list = {}
   for name in pairs(set) do list[#list + 1] = name end
@@ -93,7 +111,7 @@ local function sorted(set)
 end
 
 -- What a flag or argument of this kind can be; nothing here asks a server.
-local function values(kind, item)
+local function values(kind, item, current)
   if item.choices then return item.choices end
   if kind == "files" then return { ":files" } end
   if kind == "deployments" then
@@ -102,6 +120,11 @@ local function values(kind, item)
     return list
   end
   if kind == "targets" then
+    local name = (current or ""):match "^([^/]+)/"
+    if name then
+      local list = services_of(name)
+      if #list > 0 then return list end
+    end
     local list = deployments "/"
     list[#list + 1] = ":files"
     return list
@@ -188,7 +211,7 @@ function completion.candidates(words)
   local arguments = command.arguments or {}
   local last = arguments[#arguments]
   local argument = arguments[position] or last and last.many and last
-  return argument and fitting(values(argument.complete, argument)) or {}
+  return argument and fitting(values(argument.complete, argument, current)) or {}
 end
 
 --- Answers a shell: one candidate a line; never an error.

@@ -45,6 +45,7 @@ function methods:connect(name, flags)
   for _, warning in ipairs(found.warnings or {}) do self.run:warn(warning) end
   local values = {}
   for key, value in pairs(found.values) do values[key] = value end
+  if values.cache == nil then values.cache = not self.run.options.no_cache end
   local source
   source, err = require "pyroscope".connect(values)
   if not source then return nil, err end

@@ -109,6 +109,8 @@ flags.groups = {
       help = "default 5s" },
     { "--timeout", name = "timeout", value = "DURATION", kind = "duration",
       help = "of one request with its tries, default 60s" },
+    { "--no-cache", name = "no_cache",
+      help = "ask again what was answered about past windows" },
     { "--concurrency", name = "concurrency", value = "N", kind = "positive",
       help = "requests in flight, default 8" } },
 }

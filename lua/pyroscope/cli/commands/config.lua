@@ -14,7 +14,7 @@ local command = {
   own_flags = { migrate = { "--migrate", name = "migrate",
     help = "init: take over ~/.pyroscope.toml" } },
   without = { "unit", "source", "connect_timeout", "timeout", "concurrency",
-    "explain" },
+    "no_cache", "explain" },
   formats = { "table", "json", "jsonl", "csv", "tsv", "md", "names" },
   columns = {
     { name = "name", kind = "text" }, { name = "url", kind = "text" },

@@ -160,7 +160,7 @@ local function connect(options, level)
   credentials, err = access.new(given)
   if not credentials then return nil, err end
   local kept = {}
-  for _, name in ipairs { "concurrency", "compress", "proxy", "unix_socket", "ca_file",
+  for _, name in ipairs { "concurrency", "cache", "compress", "proxy", "unix_socket", "ca_file",
     "client_cert", "client_key", "max_bytes", "diagnostics" } do
     kept[name] = given[name]
   end

@@ -167,6 +167,9 @@ function client:label_values(name, window, options)
   local values
   values, err = names_of(self, resolved, "LabelValues", name)
   if not values then return nil, err end
+  if self.options.cache and name == "service_name" and resolved.selector == "{}" then
+    require "pyroscope.source.server.cache".remember(self, values)
+  end
   return values
 end
 

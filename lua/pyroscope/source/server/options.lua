@@ -13,7 +13,7 @@ options.types = {
   ca_file = "string", client_cert = "string", client_key = "string",
   proxy = "string", unix_socket = "string",
   connect_timeout = "number|string", timeout = "number|string", concurrency = "integer",
-  max_bytes = "integer", compress = "boolean", diagnostics = "boolean",
+  max_bytes = "integer", cache = "boolean", compress = "boolean", diagnostics = "boolean",
 }
 
 --- Options that say where the server is; a deployment has one of them.

@@ -222,6 +222,17 @@ function rpc.call(client, method, request, options)
     ("Connect-Timeout-Ms: %d"):format(math.min(9999999999, client.timeout * 1000 // 1)),
     "User-Agent: " .. client.agent,
   }
+  local kept, key
+  if client.options.cache then
+    local ok
+    ok, err = rpc.ready(client) -- the address is part of the key
+    if not ok then return nil, err end
+    kept, key = require "pyroscope.source.server.cache".place(client, method, request, body)
+    local bytes = kept and require "pyroscope.source.server.cache".read(kept, key, body)
+    local answer = bytes and (client.json and core.decode_answer_json or core.decode_answer)(method,
+      bytes, options)
+    if answer then return answer end
+  end
   if client.options.diagnostics then
     headers[#headers + 1] = "X-Pyroscope-Collect-Diagnostics: true"
   end
@@ -244,6 +255,9 @@ function rpc.call(client, method, request, options)
   client.answered = true
   local answer
   answer, err = decode(client, method, response, context, options)
+  if answer and kept and form_of(response, "proto") == (client.json and "json" or "proto") then
+    require "pyroscope.source.server.cache".write(kept, key, body, rpc.text(response))
+  end
   if type(response.body) ~= "string" then response.body:close() end
   return answer, err
 end

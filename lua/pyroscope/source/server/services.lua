@@ -161,7 +161,9 @@ function client:services(window)
   local from_ms = 2 * resolved.from_ms - resolved.to_ms
   local rows = { points_from_ms = from_ms, points_to_ms = resolved.to_ms,
     from_ms = resolved.from_ms, to_ms = resolved.to_ms, warnings = {} }
-  for _, name in ipairs(shared.sorted(services)) do rows[#rows + 1] = row_of(services[name]) end
+  local names = shared.sorted(services)
+  for i, name in ipairs(names) do rows[i] = row_of(services[name]) end
+  if self.options.cache then require "pyroscope.source.server.cache".remember(self, names) end
   if why then
     table.insert(rows.warnings, "instances and versions are unknown: " .. why.message)
   end
