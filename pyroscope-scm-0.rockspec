@@ -35,6 +35,7 @@ build = {
         "src/decode/pprof.c",
         "src/decode/pprof_labels.c",
         "src/decode/pprof_stacks.c",
+        "src/decode/pprof_tags.c",
         "src/decode/speedscope.c",
         "src/decode/tree.c",
         "src/lua/align.c",

@@ -21,7 +21,8 @@ query.options = {
   call_site = "table|string", go_pgo = "boolean", profile_ids = "table|string",
   trace_ids = "table|string", span_ids = "table|string", kind = "string",
   functions = "table|string", step = "number|string", group_by = "table|string",
-  limit = "number", granularity = "string", server = "boolean",
+  limit = "number", granularity = "string", server = "boolean", tagfocus = "string",
+  tagignore = "string",
 }
 for name, kinds in pairs(WINDOW) do query.options[name] = kinds end
 
@@ -237,6 +238,7 @@ local function read_words(options, resolved)
     return usage(("granularity is 'function' or 'line', not '%s'"):format(options.granularity))
   end
   resolved.granularity = options.granularity
+  resolved.tagfocus, resolved.tagignore = options.tagfocus, options.tagignore
   local err
   for _, name in ipairs { "call_site", "functions", "group_by" } do
     resolved[name], err = strings(options, name)

@@ -42,6 +42,7 @@ typedef struct pyr_pproftype {
 
 typedef struct pyr_pproflabel {
   uint32_t key, value; /* string indexes; value 0: none */
+  uint32_t unit;       /* of a number; 0: none */
   int64_t number;
   bool numeric; /* has a number (or its unit) and no string */
 } pyr_pproflabel;
@@ -129,6 +130,7 @@ typedef struct pyr_pprofselection {
   const pyr_names *traces;     /* wanted trace ids */
   const pyr_string *call_site; /* stacks begin with these functions, root first */
   uint32_t call_site_depth;
+  const struct pyr_tagfilter *focus, *ignore; /* by labels; NULL: none */
   uint32_t max_depth; /* locations beyond, nearest the leaf, are cut; 0: none */
   bool named_only; /* as a server draws trees: locations without lines are left out, and
                       stacks without any named frame with their value */

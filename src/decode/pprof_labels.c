@@ -18,7 +18,7 @@ static void readlabel (pyr_slice s, pyr_pproflabel *label) {
   uint32_t number;
   unsigned wire;
   uint64_t v = 0;
-  *label = (pyr_pproflabel){0, 0, 0, false};
+  *label = (pyr_pproflabel){0, 0, 0, 0, false};
   while (s.p < s.end && pyr_slice_tag(&s, &number, &wire)) {
     if (wire != 0) {
       if (!pyr_slice_skip(&s, wire)) return;
@@ -28,6 +28,7 @@ static void readlabel (pyr_slice s, pyr_pproflabel *label) {
     if (number == 1) label->key = (uint32_t)v;
     if (number == 2) label->value = (uint32_t)v;
     if (number == 3) label->number = (int64_t)v;
+    if (number == 4 && v <= UINT32_MAX) label->unit = (uint32_t)v;
     if (number == 3 || number == 4) label->numeric = true;
   }
   if (label->value != 0) label->numeric = false;

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "decode/pprof.h"
+#include "decode/pprof_tags.h"
 
 /*
 ** Samples to stacks. What a location stands for is found once: 'lines' has the
@@ -45,6 +45,7 @@ typedef struct walker {
   uint32_t *levels_after; /* [depth + 1] levels of the first k locations */
   level *levels;
   uint32_t level_count, level_cap;
+  bool broken; /* a filter failed; 'e' says how */
 } walker;
 
 static pyr_status name (walker *w, uint32_t string, uint32_t *id) {
@@ -162,13 +163,21 @@ static bool hasid (const walker *w, uint32_t i, const pyr_names *ids,
   return false;
 }
 
-static bool wanted (const walker *w, uint32_t i) {
+static bool tagged (walker *w, uint32_t i, const pyr_tagfilter *f) {
+  bool matches = false;
+  if (pyr_tagfilter_test(f, w->h, i, &matches, w->e) != PYR_OK) w->broken = true;
+  return matches;
+}
+
+static bool wanted (walker *w, uint32_t i) {
   const pyr_pprof *h = w->h;
   const pyr_pprofselection *s = w->s;
   if (s->sets != NULL && !s->sets[h->sample_sets == NULL ? 0 : h->sample_sets[i]])
     return false;
   if (s->spans != NULL && !hasid(w, i, s->spans, PYR_SPAN)) return false;
-  return s->traces == NULL || hasid(w, i, s->traces, PYR_TRACE);
+  if (s->traces != NULL && !hasid(w, i, s->traces, PYR_TRACE)) return false;
+  return (s->focus == NULL || tagged(w, i, s->focus)) &&
+         (s->ignore == NULL || !tagged(w, i, s->ignore));
 }
 
 /* True if the stack begins with the functions of the call site. Asks before anything of
@@ -292,7 +301,10 @@ static pyr_status walk (walker *w) {
   for (i = 0; i < w->h->sample_count; i++) {
     uint32_t first = 0;
     int64_t value;
-    if (!wanted(w, i)) continue;
+    if (!wanted(w, i)) {
+      if (w->broken) return w->e->status;
+      continue;
+    }
     value = pyr_pprof_sample(w->h, i, s->type, w->locations, &depth);
     if (value < 0 || (s->named_only && pyr_pprof_negative(w->h, i))) {
       w->s->negative++;

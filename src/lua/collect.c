@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decode/pprof_tags.h"
 #include "lua/pprof.h"
 #include "lua/rows.h"
 
@@ -13,6 +14,7 @@ typedef struct collection {
 } collection;
 
 #define COLLECTION_T "pyroscope.collection"
+#define TAGS_T "pyroscope.tags"
 #define NAMES_T "pyroscope.names"
 
 static int collection__gc (lua_State *L) {
@@ -70,6 +72,24 @@ static const pyr_names *checkids (lua_State *L, int arg, const char *key) {
   }
   lua_remove(L, -2);
   return set;
+}
+
+static int tags__gc (lua_State *L) {
+  pyr_tagfilter_free(luaL_checkudata(L, 1, TAGS_T));
+  return 0;
+}
+
+/* Field 'key' of the options at 'arg' as a filter by labels; pushes two values. Raises what is
+   the caller's mistake, as an error table. */
+static const pyr_tagfilter *checktags (lua_State *L, int arg, const char *key,
+                                       pyr_error *e) {
+  pyr_tagfilter *f;
+  size_t len;
+  const char *text;
+  if (lua_getfield(L, arg, key) == LUA_TNIL) return NULL;
+  text = luaL_checklstring(L, -1, &len);
+  f = newscratch(L, TAGS_T, sizeof *f, tags__gc);
+  return pyr_tagfilter_init(f, text, len, e) == PYR_OK ? f : NULL;
 }
 
 /*
@@ -150,8 +170,10 @@ static collection *gather (lua_State *L, int arg, pyr_granularity by, bool rows,
   }
   lua_pop(L, 2);
   common.call_site = checkcallsite(L, arg, &common.call_site_depth);
+  common.focus = checktags(L, arg, "tagfocus", e);
+  if (e->status == PYR_OK) common.ignore = checktags(L, arg, "tagignore", e);
   c = newscratch(L, COLLECTION_T, sizeof *c, collection__gc);
-  if (pyr_stacks_init(&c->b, by, e) != PYR_OK) return c;
+  if (e->status != PYR_OK || pyr_stacks_init(&c->b, by, e) != PYR_OK) return c;
   n = (lua_Integer)lua_rawlen(L, 1);
   luaL_checkstack(L, 20, NULL);
   for (i = 1; i <= n; i++) {
@@ -180,9 +202,26 @@ static void checkoptions (lua_State *L, int arg, const char *const *known) {
   pyr_lua_options(L, arg, known);
 }
 
+/* The error of gathering with the options at 'arg': of a bad filter with a caret in it. */
+static int badcollection (lua_State *L, int arg, const pyr_error *e) {
+  static const char *const keys[] = {"tagfocus", "tagignore", NULL};
+  int i;
+  for (i = 0; e->status == PYR_EUSAGE && keys[i] != NULL; i++) {
+    pyr_error own = {PYR_OK, NULL, NULL, PYR_NOWHERE};
+    size_t len;
+    const char *text;
+    if (lua_getfield(L, arg, keys[i]) == LUA_TNIL) continue;
+    text = lua_tolstring(L, -1, &len);
+    if (checktags(L, arg, keys[i], &own) == NULL)
+      return pyr_lua_patternerror(L, &own, text, len);
+  }
+  return pyr_lua_error(L, e);
+}
+
 static int core_collect (lua_State *L) {
   static const char *const known[] = {"granularity", "named_only", "call_site",
-                                      "max_depth", NULL};
+                                      "max_depth",   "tagfocus",   "tagignore",
+                                      NULL};
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
   pyr_granularity by;
   pyr_luaprofile *result;
@@ -191,7 +230,7 @@ static int core_collect (lua_State *L) {
   checkoptions(L, 2, known);
   by = checkgranularity(L, 2);
   c = gather(L, 2, by, false, &e);
-  if (e.status != PYR_OK) return pyr_lua_error(L, &e);
+  if (e.status != PYR_OK) return badcollection(L, 2, &e);
   result = pyr_lua_newprofile(L);
   if (pyr_stacks_finish(&c->b, &result->p, &e) != PYR_OK) return pyr_lua_error(L, &e);
   pyr_lua_weigh(L, pyr_profile_bytes(&result->p));
@@ -220,8 +259,8 @@ static pyr_status weighgroups (pyr_luagroups *s, collection *c, pyr_error *e) {
 
 static int core_pprof_top (lua_State *L) {
   static const char *const orders[] = {"self", "total", NULL};
-  static const char *const known[] = {"by",        "named_only", "call_site",
-                                      "max_depth", "divide",     NULL};
+  static const char *const known[] = {"by",     "named_only", "call_site", "max_depth",
+                                      "divide", "tagfocus",   "tagignore", NULL};
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
   lua_Integer n = luaL_optinteger(L, 2, 20), divide = 1;
   bool by_total = false;
@@ -236,7 +275,7 @@ static int core_pprof_top (lua_State *L) {
   if (lua_getfield(L, 3, "divide") != LUA_TNIL) divide = luaL_checkinteger(L, -1);
   luaL_argcheck(L, divide >= 1, 3, "option 'divide' must be positive");
   c = gather(L, 3, PYR_BY_FUNCTION, true, &e);
-  if (e.status != PYR_OK) return pyr_lua_error(L, &e);
+  if (e.status != PYR_OK) return badcollection(L, 3, &e);
   total = c->b.total;
   empty = c->b.nodes[0].self;
   if (pyr_stacks_finish(&c->b, &c->frames.p, &e) != PYR_OK) return pyr_lua_error(L, &e);

@@ -140,7 +140,7 @@ function pprof:close() end
 --- `max_depth` cuts frames nearest the leaf, as a server does on ingestion (1,000).
 ---@param selections pyroscope.selection[]
 --- A sample with a negative value is left out (with `named_only` if any of its values is).
----@param options? { granularity?: "function"|"line", named_only?: boolean, call_site?: string[], max_depth?: integer }
+---@param options? { granularity?: "function"|"line", named_only?: boolean, call_site?: string[], max_depth?: integer, tagfocus?: string, tagignore?: string }
 ---@return pyroscope.profile? profile
 ---@return pyroscope.error|integer err_or_samples  how many samples went in
 ---@return integer? negative                       how many were left out for a negative value
@@ -151,7 +151,7 @@ function core.collect(selections, options) end
 --- of profiles where the values are a stock.
 ---@param selections pyroscope.selection[]
 ---@param n? integer              default 20; 0 gives all
----@param options? { by?: "self"|"total", named_only?: boolean, call_site?: string[], max_depth?: integer, divide?: integer }
+---@param options? { by?: "self"|"total", named_only?: boolean, call_site?: string[], max_depth?: integer, divide?: integer, tagfocus?: string, tagignore?: string }
 ---@return pyroscope.row[]? rows
 ---@return pyroscope.coverage|pyroscope.error coverage
 function core.pprof_top(selections, n, options) end

@@ -37,6 +37,8 @@
 ---@field group_by? string|string[]
 ---@field limit? integer
 ---@field granularity? "function"|"line"  frames of the profile; "line" needs pprof
+---@field tagfocus? string               only samples with such a label, as pprof's; needs pprof
+---@field tagignore? string              no samples with such a label
 ---@field server? boolean         `diff`: let the Diff RPC align
 
 --- What `query.resolve` gives: the same for every method and door. Giving it to a source's method

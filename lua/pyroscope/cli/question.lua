@@ -35,7 +35,7 @@ function question.build(options, target, source, extra)
   local asked, err = question.window(options, source)
   if not asked then return nil, err end
   for _, name in ipairs { "type", "selector", "max_nodes", "sum", "call_site", "profile_ids",
-    "trace_ids", "span_ids", "go_pgo" } do
+    "trace_ids", "span_ids", "go_pgo", "tagfocus", "tagignore" } do
     asked[name] = options[name]
   end
   asked.service = target.service

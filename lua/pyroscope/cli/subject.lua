@@ -19,6 +19,7 @@ local HOUR = 3600000
 local function wants_pprof(options, source, resolved, spec)
   if source.kind == "store" then return false end
   if spec.granularity == "line" or options.where == "always" then return true end
+  if resolved.tagfocus or resolved.tagignore then return true end
   if options.where == "never" or options.max_nodes or options.span_ids then return false end
   return spec.exact and resolved.to_ms - resolved.from_ms <= HOUR
 end
@@ -32,6 +33,10 @@ local function pprof_profile(source, resolved, spec)
   local profile
   profile, err = answer:profile { granularity = spec.granularity }
   answer:close()
+  if profile and profile.sum == 0 then
+    profile:close()
+    return nil, require "pyroscope.source.shared".untagged(resolved) or source:absence(resolved)
+  end
   return profile, err
 end
 

@@ -14,6 +14,7 @@ resolve.NODES = 16384
 function resolve.format(question, exact)
   if exact or question.granularity == "line" or question.go_pgo then return "pprof" end
   -- Servers may drop these filters of a tree silently; samples show whether they were obeyed.
+  if question.tagfocus or question.tagignore then return "pprof" end
   if question.call_site or question.profile_ids or question.trace_ids then return "pprof" end
   return "tree"
 end

@@ -114,6 +114,19 @@ function shared.shown(resolved, raw, seconds, profiles)
   return seconds > 0 and raw / seconds or raw
 end
 
+--- The error of a question whose tag filters leave nothing; nil where it has none.
+---@param question pyroscope.resolved
+---@return pyroscope.error? err
+function shared.untagged(question)
+  if not question.tagfocus and not question.tagignore then return nil end
+  local words = {}
+  if question.tagfocus then words[1] = ("tagfocus '%s'"):format(question.tagfocus) end
+  if question.tagignore then words[#words + 1] = ("tagignore '%s'"):format(question.tagignore) end
+  return require "pyroscope.errors".new { kind = "no_data", code = "filtered",
+    message = "no sample is left after " .. table.concat(words, " and "),
+    hint = "a tag is RE (of key:value), KEY=RE, or a number or range with units: bytes=1mb:2mb" }
+end
+
 --- Graphviz text drawn here, from a tree of any source.
 ---@param source pyroscope.source
 ---@param asked pyroscope.query|pyroscope.resolved

@@ -52,12 +52,14 @@ function answer:collect(options)
 end
 
 --- A profile of it: lines in place of functions, or only samples with these labels.
----@param options? { type?: string, labels?: table, granularity?: string }
+---@param options? { type?: string, labels?: table, granularity?: string, tagfocus?: string,
+---  tagignore?: string }
 ---@return pyroscope.profile? profile
 ---@return pyroscope.error? err
 function answer:profile(options)
   options = check.options("profile", options,
-    { type = "string|integer", labels = "table", granularity = "string" })
+    { type = "string|integer", labels = "table", granularity = "string", tagfocus = "string",
+      tagignore = "string" })
   if options.type or (options.labels and next(options.labels)) then
     -- The server has one type and no labels in a merged answer: ask it again for others.
     local asked = {}
@@ -65,6 +67,8 @@ function answer:profile(options)
     return self.again(asked, options)
   end
   local profile, err = self:collect { call_site = self.question.call_site,
+    tagfocus = options.tagfocus or self.question.tagfocus,
+    tagignore = options.tagignore or self.question.tagignore,
     granularity = options.granularity or self.question.granularity or "function" }
   if not profile then return nil, err end
   if self.question.max_nodes then
@@ -77,7 +81,9 @@ end
 
 -- The same bytes as the server's while there is one answer and no filter of ours.
 local function whole(self)
-  if #self.handles == 1 and not self.question.call_site then return self.handles[1] end
+  local question = self.question
+  local filtered = question.call_site or question.tagfocus or question.tagignore
+  if #self.handles == 1 and not filtered then return self.handles[1] end
 end
 
 local function moment(self)
@@ -91,7 +97,8 @@ end
 function answer:bytes()
   local handle = whole(self)
   if handle then return core.gzip(handle:bytes()) end
-  local profile, err = self:collect { granularity = "line", call_site = self.question.call_site }
+  local profile, err = self:collect { granularity = "line", call_site = self.question.call_site,
+    tagfocus = self.question.tagfocus, tagignore = self.question.tagignore }
   if not profile then return nil, err end
   profile:describe { profile_type = self.question.profile_type, unit = self.question.unit }
   local bytes

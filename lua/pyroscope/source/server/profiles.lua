@@ -215,7 +215,7 @@ function client:exact(question)
   if not profile then return nil, err end
   if profile.sum == 0 then
     profile:close()
-    return nil, self:absence(question)
+    return nil, shared.untagged(question) or self:absence(question)
   end
   return profile
 end

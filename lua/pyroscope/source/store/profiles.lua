@@ -6,6 +6,7 @@ local core = require "pyroscope.core"
 local errors = require "pyroscope.errors"
 local query = require "pyroscope.query"
 local selector = require "pyroscope.selector"
+local shared = require "pyroscope.source.shared"
 local types = require "pyroscope.types"
 
 local store = {}
@@ -43,7 +44,8 @@ end
 local function gather(self, hits, options)
   options = options or {}
   local collecting = { granularity = options.granularity, named_only = options.named_only,
-    call_site = options.call_site, max_depth = options.max_depth }
+    call_site = options.call_site, max_depth = options.max_depth, tagfocus = options.tagfocus,
+    tagignore = options.tagignore }
   local parts, trees, batch = {}, {}, { hits = {}, bytes = 0 }
   -- Files of a batch stay parsed until it is merged, so it has half of what may be kept.
   local most = self.files.limit // 2
@@ -55,9 +57,10 @@ local function gather(self, hits, options)
       break
     end
     if handle.tree then
-      if options.call_site or options.spans or options.traces then
+      if options.call_site or options.spans or options.traces or options.tagfocus
+          or options.tagignore then
         local _, lacks = choose.lacking(hit.entry.path .. " has no samples to filter, only a tree",
-          "call sites, spans and traces need pprof")
+          "call sites, spans, traces and tags need pprof")
         failed = lacks
         break
       end
@@ -174,12 +177,13 @@ function store:profile(asked)
   profile, err = gather(self, hits, {
     granularity = resolved.granularity, named_only = resolved.max_nodes ~= nil or nil,
     call_site = resolved.call_site, spans = set_of(resolved.span_ids),
-    traces = set_of(resolved.trace_ids),
+    traces = set_of(resolved.trace_ids), tagfocus = resolved.tagfocus,
+    tagignore = resolved.tagignore,
   })
   if not profile then return nil, err end
   if profile.sum == 0 then
     profile:close()
-    return nil, self:absence(resolved)
+    return nil, shared.untagged(resolved) or self:absence(resolved)
   end
   if resolved.max_nodes then
     local cut = profile:truncate(resolved.max_nodes)
@@ -266,9 +270,12 @@ end
 ---@return pyroscope.error? err
 function answer:profile(options)
   options = check.options("profile", options,
-    { type = "string", labels = "table", granularity = "string" })
+    { type = "string", labels = "table", granularity = "string", tagfocus = "string",
+      tagignore = "string" })
   local asked = {}
   for name, value in pairs(self.resolved) do asked[name] = value end
+  asked.tagfocus = options.tagfocus or asked.tagfocus
+  asked.tagignore = options.tagignore or asked.tagignore
   asked.granularity = options.granularity or asked.granularity
   asked.max_nodes = nil
   if options.labels then
