@@ -22,7 +22,7 @@ FUZZ_TIME = 60
 BUILD_PACKAGES = gcc libc6-dev pkg-config lua5.4 liblua5.4-dev lua-cjson lua-argparse lua-luv \
 	libcurl4-openssl-dev libpcre2-dev zlib1g-dev
 TEST_PACKAGES  = lua-yaml graphviz lua-busted lua-check lua-socket lua-sec luarocks openssl \
-	git python3 python3-jsonschema chromium-headless-shell
+	git python3 python3-jsonschema chromium-headless-shell tmux
 
 core_src := $(sort $(wildcard src/base/*.c src/decode/*.c src/profile/*.c src/querier/*.c \
 	src/render/*.c) $(filter-out src/lua/http%.c,$(wildcard src/lua/*.c)))

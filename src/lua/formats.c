@@ -8,6 +8,7 @@
 #include "base/gzip.h"
 #include "decode/decode.h"
 #include "decode/pprof.h"
+#include "lua/cells.h"
 #include "lua/picture.h"
 #include "lua/rows.h"
 #include "render/render.h"
@@ -409,8 +410,14 @@ static int core_formats (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"render", profile_render}, {"save", profile_save}, {NULL, NULL}};
+static int profile_cells (lua_State *L) {
+  return pyr_lua_cells(L, &pyr_lua_profile(L, 1)->p, NULL);
+}
+
+static const luaL_Reg methods[] = {{"render", profile_render},
+                                   {"save", profile_save},
+                                   {"cells", profile_cells},
+                                   {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
     {"decode", core_decode}, {"formats", core_formats}, {NULL, NULL}};

@@ -13,6 +13,7 @@ index.sections = {
     { "tree", "the call tree, indented" },
     { "peek", "callers and callees of a function", also = { "sandwich" } },
     { "traces", "the heaviest whole stacks" },
+    { "flame", "flame graph in the terminal; svg, html" },
     { "list", "source lines of a function or file" },
     { "series", "the total over time" },
     { "exemplars", "single profiles or spans by value" } } },

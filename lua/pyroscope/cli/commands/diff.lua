@@ -334,7 +334,10 @@ local function draw(run, diff, parts, options)
     options.format, units.bytes(#bytes)) })
 end
 
-function command.run(run, options)
+--- Both sides of a comparison, fetched, filtered and compared.
+---@return pyroscope.diff? diff
+---@return table|pyroscope.error parts_or_err
+function command.compare(run, options)
   local parts, err = sides.fetch(run, options)
   if not parts then return nil, err end
   for i, part in ipairs(parts) do
@@ -356,6 +359,12 @@ function command.run(run, options)
   for i, side in ipairs(diff.sides) do
     parts[i].window = side.from_ms and side.to_ms and run:window(side.from_ms, side.to_ms) or nil
   end
+  return diff, parts
+end
+
+function command.run(run, options)
+  local diff, parts = command.compare(run, options)
+  if not diff then return nil, parts end
   if picture.formats[options.format] then return draw(run, diff, parts, options) end
   local rows, rest = diff:rows(options.limit or 20,
     { by = options.cum and "total" or "self", group = options.group })
