@@ -277,7 +277,7 @@ describe("pscope flame", function()
     end
     local function screen(pattern)
       local text
-      for _ = 1, 60 do
+      for _ = 1, 300 do
         text = tmux "capture-pane -p"
         if text:find(pattern) then return text end
         os.execute "sleep 0.05"
