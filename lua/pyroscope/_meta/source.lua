@@ -102,7 +102,7 @@
 ---@field cores? number           CPU over the window, nil without a CPU type
 ---@field cpu_type? string        the id the cores come from
 ---@field points? number[]        cores of 30 steps over twice the window, oldest first
----@field language? string
+---@field language? string        by the profiler's label or the types; of a store also by its sources
 ---@field version? string         newest
 ---@field versions string[]
 ---@field instances integer       0: unknown

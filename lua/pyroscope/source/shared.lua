@@ -83,8 +83,31 @@ function shared.language(spy, ids)
   for _, id in ipairs(ids) do
     if id:find "^goroutines?:" then return "go" end
     if id:find "tlab" then return "java" end
-    if id:find "^wall:[^:]*:[^:]*:[^:]*:microseconds$" then return "nodejs" end
+    if id:find "^wall:[^:]*:[^:]*:[^:]*:microseconds$"
+        or id:find "^wall:[^:]*:microseconds:" then
+      return "nodejs"
+    end
   end
+end
+
+local SUFFIXES = { go = "go", js = "nodejs", cjs = "nodejs", mjs = "nodejs", jsx = "nodejs",
+  ts = "nodejs", tsx = "nodejs", py = "python", java = "java", kt = "java", scala = "java",
+  rb = "ruby", php = "php", cs = "dotnet", rs = "rust" }
+
+--- The language in which most of a profile was written, by the names of its source files; nil
+--- where they do not tell.
+---@param profile pyroscope.profile
+---@return string?
+function shared.written_in(profile)
+  local values, best = {}, nil
+  for _, row in ipairs((profile:top(0, { by = "total", group = "file" }))) do
+    local language = row.name:find "^node:" and "nodejs" or SUFFIXES[row.name:match "%.(%w+)$"]
+    if language then values[language] = (values[language] or 0) + row.total end
+  end
+  for _, language in ipairs(shared.sorted(values)) do
+    if not best or values[language] > values[best] then best = language end
+  end
+  return best
 end
 
 --- What equality matchers fix: name -> value.

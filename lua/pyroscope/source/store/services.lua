@@ -1,7 +1,9 @@
 --- Who is in a store: services with their types, cores, instances, versions and language.
 
 local choose = require "pyroscope.source.store.choose"
+local core = require "pyroscope.core"
 local query = require "pyroscope.query"
+local shared = require "pyroscope.source.shared"
 local types = require "pyroscope.types"
 local units = require "pyroscope.units"
 
@@ -18,17 +20,6 @@ local function sorted(set)
   table.sort(list)
   return list
 end
-
-local function languages(ids)
-  for _, id in ipairs(ids) do
-    if id:find "^goroutines?:" then return "go" end
-    if id:find "tlab" then return "java" end
-    if id:find "^wall:[^:]*:microseconds:" or id:find ":wall:microseconds$" then return "nodejs" end
-  end
-end
-
-local SPIES = { gospy = "go", javaspy = "java", nodespy = "nodejs", pyspy = "python",
-  rbspy = "ruby", phpspy = "php", dotnetspy = "dotnet", ebpfspy = "ebpf" }
 
 -- Gathers what the index says of a window: no file is parsed.
 local function survey(self, window)
@@ -105,6 +96,22 @@ local function cores_of(self, service, id, window, over)
   return whole * factor / ((window.to_ms - window.from_ms) / 1000), points
 end
 
+-- The language of a service whose labels and types do not tell it: that of the sources in its
+-- newest profile.
+local function written_in(self, service, id, window)
+  local question = id and choose.question({ { name = "service_name", op = "=",
+    value = service.name } }, window.from_ms, window.to_ms, id)
+  local hits = question and choose.hits(self, question)
+  local hit = hits and hits[#hits]
+  local handle = hit and self.files:get(hit.entry)
+  if not handle then return nil end
+  if handle.tree then return shared.written_in(handle.tree) end
+  local profile = core.collect { { handle.pprof, type = hit.type, sets = hit.sets } }
+  local language = profile and shared.written_in(profile)
+  if profile then profile:close() end
+  return language
+end
+
 --- Services that sent profiles in a window, by CPU. The points cover twice the window where one
 --- was asked for, else the store; `rows.points_from_ms`, `rows.points_to_ms` say it.
 ---@param window? pyroscope.window
@@ -138,7 +145,8 @@ function store:services(window)
       end
     end
     row.version, row.versions = version_of(service)
-    row.language = service.spy and (SPIES[service.spy] or service.spy) or languages(ids)
+    row.language = shared.language(service.spy, ids)
+      or written_in(self, service, cpu or ids[1], resolved)
     rows[#rows + 1] = row
   end
   table.sort(rows, function(a, b)
