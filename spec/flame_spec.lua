@@ -296,10 +296,10 @@ describe("pscope flame", function()
       tmux "send-keys j"
       screen "> shop.example/checkout/server.%(%*Server%).Serve "
       tmux "send-keys Enter"
-      local text = screen "|shop.example/checkout/server.%(%*Server%).Serve [%d.]+%%[. ]+"
-      assert.matches("|total%.+", text)
+      local text = screen "|total%.%.%."
+      assert.matches("|shop.example/checkout/server.%(%*Server%).Serve [%d.]+%%%.+\n", text)
       tmux "send-keys / fieldNorm Enter"
-      text = screen "Matched [%d.]+%%"
+      text = screen "Matched [%d.]+%% %(1 function, %d+ box"
       assert.matches("Matched 2[%d.]+%% %(1 function", text) -- of the zoomed box
       tmux "resize-window -x 70 -y 20"
       screen "Matched"

@@ -295,21 +295,32 @@ function method:as(mode)
     { mode = mode, factors = self.factors, noise = self.noise })
 end
 
---- A picture of both sides, coloured by the change: "svg" or "html". Options as those of
---- `profile:render`, and `before`, `after`: what the sides are called.
----@param format "svg"|"html"
+--- A picture of both sides, coloured by the change ("svg", "html"; options as those of
+--- `profile:render`, and `before`, `after`: what the sides are called), "folded" (two columns),
+--- "json" (the server's flame graph of seven numbers a box), "pprof" (B minus A, raw sums).
+---@param format "svg"|"html"|"folded"|"json"|"pprof"
 ---@param options? table
 ---@return string? bytes
 ---@return pyroscope.error? err
 function method:render(format, options)
+  if format == "folded" then return self.alignment:render "folded" end
+  if format == "json" then
+    return core.encode_answer_json("Diff", { flamegraph = self.alignment })
+  end
+  if format == "pprof" then
+    local after = self.sides[2]
+    return self.alignment:render("pprof", { profile_type = self.profile_type, unit = self.unit,
+      time_nanos = after.from_ms and after.from_ms * 1000000 or nil,
+      duration_nanos = after.from_ms and (after.to_ms - after.from_ms) * 1000000 or nil })
+  end
   if format ~= "svg" and format ~= "html" then
     return usage(("a diff cannot be written as '%s'"):format(tostring(format)),
-      "one of: svg, html")
+      "one of: svg, html, folded, json, pprof")
   end
   return require "pyroscope.output.picture".diff(self, format, options)
 end
 
---- Writes `render` to a file, mode 600; the format is that of the extension, .svg or .html. An
+--- Writes `render` to a file, mode 600; the format is that of the extension (.pb.gz: pprof). An
 --- existing file is an `io` error without `force = true`.
 ---@param path string
 ---@param options? table
@@ -320,7 +331,9 @@ function method:save(path, options)
   for name, value in pairs(options or {}) do
     if name == "force" then force = value else rest[name] = value end
   end
-  local bytes, err = self:render(path:match "%.(%w+)$", rest)
+  local extension = path:match "%.(%w+)$"
+  if extension == "gz" or extension == "pb" then extension = "pprof" end
+  local bytes, err = self:render(extension, rest)
   if not bytes then return nil, err end
   return require "pyroscope.system".write_file(path, bytes, { force = force })
 end

@@ -253,7 +253,35 @@ static int alignment_walk (lua_State *L) {
   return 4;
 }
 
+/* alignment:render("folded" or "pprof", options): what is no picture. */
 static int alignment_render (lua_State *L) {
+  static const char *const known[] = {"profile_type", "unit", "time_nanos",
+                                      "duration_nanos", NULL};
+  const pyr_union *u = checkunion(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  bool folded = strcmp(name, "folded") == 0;
+  if (folded || strcmp(name, "pprof") == 0) {
+    pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
+    pyr_renderoptions o;
+    pyr_buffer *out;
+    memset(&o, 0, sizeof o);
+    lua_settop(L, 3);
+    pyr_lua_options(L, 3, known);
+    if (lua_istable(L, 3)) {
+      if (lua_getfield(L, 3, "profile_type") == LUA_TSTRING)
+        o.profile_type = lua_tostring(L, -1);
+      if (lua_getfield(L, 3, "unit") == LUA_TSTRING) o.unit = lua_tostring(L, -1);
+      lua_getfield(L, 3, "time_nanos");
+      o.time_nanos = luaL_optinteger(L, -1, 0);
+      lua_getfield(L, 3, "duration_nanos");
+      o.duration_nanos = luaL_optinteger(L, -1, 0);
+    }
+    out = pyr_lua_buffer(L);
+    if ((folded ? pyr_render_foldeddiff(out, u, &e)
+                : pyr_render_pprofdiff(out, u, &o, &e)) != PYR_OK)
+      return pyr_lua_error(L, &e);
+    return pyr_lua_pushbuffer(L, out);
+  }
   return pyr_lua_alignmentrender(L, checkunion(L, 1));
 }
 

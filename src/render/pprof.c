@@ -268,3 +268,18 @@ pyr_status pyr_render_pprof (pyr_buffer *out, const pyr_profile *p,
   pyr_buffer_free(&raw);
   return status;
 }
+
+pyr_status pyr_render_pprofdiff (pyr_buffer *out, const pyr_union *u,
+                                 const pyr_renderoptions *o, pyr_error *e) {
+  pyr_profile p = u->tree; /* with values of its own; the rest is borrowed */
+  uint32_t i;
+  pyr_status status;
+  p.nodes = malloc((p.count + 1u) * sizeof *p.nodes);
+  if (p.nodes == NULL) return pyr_nomemory(e);
+  memcpy(p.nodes, u->tree.nodes, (p.count + 1u) * sizeof *p.nodes);
+  for (i = 0; i < p.count; i++)
+    p.nodes[i].self = u->selfs[2 * (size_t)i + 1] - u->selfs[2 * (size_t)i];
+  status = pyr_render_pprof(out, &p, o, e);
+  free(p.nodes);
+  return status;
+}

@@ -77,6 +77,13 @@ pyr_status pyr_render_diffpicture (pyr_buffer *out, const pyr_union *u,
    edge dotted where functions that are not drawn lie between. */
 pyr_renderer pyr_render_dot;
 
+/* Lines "root;leaf before after", as tools for differential flame graphs read them. */
+pyr_status pyr_render_foldeddiff (pyr_buffer *out, const pyr_union *u, pyr_error *e);
+
+/* The second side minus the first as a pprof, with negative values, like pprof's -diff_base. */
+pyr_status pyr_render_pprofdiff (pyr_buffer *out, const pyr_union *u,
+                                 const pyr_renderoptions *o, pyr_error *e);
+
 /* querier.v1.FlameGraph, and FlameGraphDiff of two sides (u->k == 2). */
 pyr_renderer pyr_render_flamegraph;
 pyr_status pyr_render_diff (pyr_buffer *out, const pyr_union *u, pyr_error *e);

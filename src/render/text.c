@@ -19,13 +19,13 @@ static void foldedname (pyr_buffer *out, const pyr_string *s) {
   out->len += s->length;
 }
 
-pyr_status pyr_render_folded (pyr_buffer *out, const pyr_profile *p,
-                              const pyr_renderoptions *o, pyr_error *e) {
+/* 'u' NULL: one column. */
+static pyr_status folded (pyr_buffer *out, const pyr_profile *p, const pyr_union *u,
+                          pyr_error *e) {
   pyr_sorted s;
   pyr_buffer path = {NULL, 0, 0, 0, PYR_OK};
   size_t *ends = malloc((p->levels + 1u) * sizeof *ends); /* end of the path by level */
   uint32_t i;
-  (void)o;
   if (ends == NULL) return pyr_nomemory(e);
   if (pyr_sorted_init(&s, p, e) != PYR_OK) {
     free(ends);
@@ -41,7 +41,11 @@ pyr_status pyr_render_folded (pyr_buffer *out, const pyr_profile *p,
     if (n->self == 0) continue;
     pyr_buffer_add(out, path.data, path.len);
     pyr_buffer_char(out, ' ');
-    pyr_buffer_int(out, n->self);
+    pyr_buffer_int(out, u == NULL ? n->self : u->selfs[2 * (size_t)i]);
+    if (u != NULL) {
+      pyr_buffer_char(out, ' ');
+      pyr_buffer_int(out, u->selfs[2 * (size_t)i + 1]);
+    }
     pyr_buffer_char(out, '\n');
   }
   if (path.status != PYR_OK) out->status = path.status;
@@ -49,6 +53,16 @@ pyr_status pyr_render_folded (pyr_buffer *out, const pyr_profile *p,
   pyr_sorted_free(&s);
   free(ends);
   return pyr_rendered(out, e);
+}
+
+pyr_status pyr_render_folded (pyr_buffer *out, const pyr_profile *p,
+                              const pyr_renderoptions *o, pyr_error *e) {
+  (void)o;
+  return folded(out, p, NULL, e);
+}
+
+pyr_status pyr_render_foldeddiff (pyr_buffer *out, const pyr_union *u, pyr_error *e) {
+  return folded(out, &u->tree, u, e);
 }
 
 /* ---- TREE ---- */

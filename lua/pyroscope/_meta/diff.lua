@@ -85,13 +85,13 @@ function diff:walk() end
 function diff:as(mode) end
 --- An interactive picture. Options: { title, subtitle, width, min_width, icicle, colors, sort, link,
 --- sections, fragment, before = "version 1", after = "version 2" }.
----@param format "svg"|"html"
+---@param format "svg"|"html"|"folded"|"json"|"pprof"   folded: two columns; pprof: B minus A
 ---@param options? table
 ---@return string? bytes
 ---@return pyroscope.error? err
 function diff:render(format, options) end
 --- The same into a file, mode 600; { force = true } overwrites.
----@param path string            ends in .svg or .html
+---@param path string            ends in .svg, .html, .folded, .json or .pb.gz
 ---@param options? table
 ---@return true? ok
 ---@return pyroscope.error? err

@@ -20,7 +20,8 @@ local command = {
     "fail_over", "max_other", "where", "window", "data", "stack", "tree", "picture",
     "output", "source" },
   without = { "invert", "relative_percentages", "unit" },
-  formats = { "table", "json", "jsonl", "csv", "tsv", "md", "quickfix", "names", "svg", "html" },
+  formats = { "table", "json", "jsonl", "csv", "tsv", "md", "quickfix", "names", "svg", "html",
+    "folded", "pprof" },
   columns = {
     { name = "name", kind = "text" }, { name = "file", kind = "text" },
     { name = "line", kind = "integer" }, { name = "status", kind = "text" },
@@ -321,16 +322,18 @@ local function draw(run, diff, parts, options)
     return part.window and ("%s  %s"):format(part.label, part.window) or part.label
   end
   local word = diff.profile_type and types.short(diff.profile_type) or diff.unit or "profile"
-  local bytes, err = diff:render(options.format, picture.told(options, {
+  local bytes, err = diff:render(options.format,
+    picture.formats[options.format] and picture.told(options, {
     title = ("%s · %s"):format(word, screen.printable(parts.shown)),
-    before = side(parts[1]), after = side(parts[2]) }))
+    before = side(parts[1]), after = side(parts[2]) }) or nil)
   if not bytes then return nil, err end
   judge(run, diff, options.fail_over and diff.mode == "share"
     and diff:rows(0, { by = options.cum and "total" or "self", group = options.group }) or {},
     options)
   for _, warning in ipairs(diff.warnings) do run:warn(warning) end
   if diff.sides[1].partial or diff.sides[2].partial then run:worsen(4) end
-  return run:write(bytes, { receipt = options.out and ("%s  %s  %s"):format(options.out,
+  return run:write(bytes, { binary = options.format == "pprof" and "pprof" or nil,
+    receipt = options.out and ("%s  %s  %s"):format(options.out,
     options.format, units.bytes(#bytes)) })
 end
 
@@ -365,7 +368,10 @@ end
 function command.run(run, options)
   local diff, parts = command.compare(run, options)
   if not diff then return nil, parts end
-  if picture.formats[options.format] then return draw(run, diff, parts, options) end
+  local format = options.format
+  if picture.formats[format] or format == "folded" or format == "pprof" then
+    return draw(run, diff, parts, options)
+  end
   local rows, rest = diff:rows(options.limit or 20,
     { by = options.cum and "total" or "self", group = options.group })
   local scale = cores_of(diff)
