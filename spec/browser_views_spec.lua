@@ -296,6 +296,68 @@ describe("a picture in a browser", function()
     assert.equal("gone", by.deep)
   end)
 
+  case("shows where an unchanged box ends, light and dark (GUI-05)", function()
+    local diff = assert(pyroscope.diff(side(BEFORE, 0), side(AFTER, HOUR)))
+    for _, scheme in ipairs { "light", "dark" } do
+      b:media { ["prefers-color-scheme"] = scheme }
+      show(diff, nil, "w=both")
+      local pair = b:eval [[(function () { var g = document.querySelectorAll(".b"), i, c;
+        for (i = 0; i < g.length; i++) if (/^same,/.test(g[i].getAttribute("aria-label"))) {
+          c = getComputedStyle(g[i].querySelector("rect"));
+          return [c.stroke, c.fill, getComputedStyle(document.querySelector(".chart")).backgroundColor];
+        } })()]]
+      local edge, fill, ground = rgb(pair[1]), rgb(pair[2]), rgb(pair[3])
+      assert.is_true(math.max(contrast(edge, ground), contrast(fill, ground)) >= 2.5, scheme)
+    end
+  end)
+
+  case("keeps the number of a change where the name has to be cut", function()
+    local name = "shop.example/checkout/catalog/index/normalised.(*Index).fieldNormOfDocument"
+    local function of(x, y) return name .. " " .. cores(x) .. "\nrest " .. cores(y) .. "\n" end
+    show(assert(pyroscope.diff(side(of(1, 9), 0), side(of(3, 7), HOUR))))
+    local label = b:eval [[Array.prototype.map.call(document.querySelectorAll(".b text"),
+      function (t) { return t.textContent; }).filter(function (t) { return /Document/.test(t); })[0] ]]
+    assert.is_truthy(label:find "^▲ ~.*fieldNormOfDocument %+200%%$", label)
+  end)
+
+  case("has the signs and colours of the picture in the table of a diff, on the line of the name",
+    function()
+      local name = ("go.shape.interface { Write([]uint8) (int, error) } "):rep(12) .. "end"
+      local diff = assert(pyroscope.diff(side(BEFORE .. name .. " " .. cores(1), 0),
+        side(AFTER .. name .. " " .. cores(1.5), HOUR)))
+      for scheme, middle in pairs { light = "rgb(243, 243, 243)", dark = "rgb(154, 154, 154)" } do
+        b:media { ["prefers-color-scheme"] = scheme }
+        show(diff, nil, "v=table")
+        local rows = b:eval [[Array.prototype.map.call(document.querySelectorAll("tbody tr"), function (r) {
+          var chip = r.querySelector("i"), name = r.querySelector("button");
+          return [name.textContent, r.children[4].textContent, getComputedStyle(chip).backgroundColor,
+            name.getBoundingClientRect().top - chip.getBoundingClientRect().top]; })]]
+        local by = {}
+        for _, row in ipairs(rows) do
+          by[row[1]] = row
+          assert.is_true(math.abs(row[4]) < 12, row[1])
+        end
+        assert.equal("+200%", by.json[2])
+        assert.equal("-25%", by.price[2])
+        assert.equal("+50%", by[name][2])
+        assert.equal(middle, by.same[3])
+      end
+    end)
+
+  case("stays where it is while a search is typed", function()
+    for _, width in ipairs { 1300, 1000 } do
+      b:size(width, 800)
+      show(profile(SHOP))
+      local top = "document.querySelector('.chart').getBoundingClientRect().top"
+      local before = b:eval(top)
+      b:eval "document.querySelector('input[type=search]').focus()"
+      b:type "js"
+      assert.equal("Matched 50.0% (2 functions, 3 boxes)", text ".matched")
+      assert.equal(before, b:eval(top))
+    end
+    b:size(1000, 800)
+  end)
+
   case("says how far truncated stacks could move a change", function()
     local function cut(lines, from)
       local read = assert(core.decode(profile(lines):render "tree", "tree"))

@@ -1,7 +1,7 @@
 (function () {
 "use strict";
 var XHTML = "http://www.w3.org/1999/xhtml", SVG = "http://www.w3.org/2000/svg";
-var ROW = 18, CANVAS = 20000, TABLE = 500;
+var ROW = 18, CANVAS = 20000, TABLE = 500, EDGE = "#8d95a1";
 var dark = window.matchMedia ? matchMedia("(prefers-color-scheme: dark)") : { matches: false };
 
 function make(space, tag, attributes, children) {
@@ -378,10 +378,11 @@ function start(block, number) {
       relative: a > 0 ? d / a : null };
   }
   function arrow(x) { return x.kind === "new" ? "\u2733 new" : x.kind === "gone" ? "\u2716 gone" : x.t > 0 ? "\u25b2" : x.t < 0 ? "\u25bc" : ""; }
+  function growth(x) { return (x > 0 ? "+" : "") + (100 * x).toFixed(0) + "%"; }
   function changeText(x) {
     var text = scaled(x.d, true);
     if (x.t === 0 && x.kind === "both") return "unchanged" + (x.d !== 0 ? " (" + text + ", under the noise)" : "");
-    return arrow(x) + " " + text + (x.kind === "both" && x.relative !== null ? " " + (x.relative > 0 ? "+" : "") + (100 * x.relative).toFixed(0) + "%" : "");
+    return arrow(x) + " " + text + (x.kind === "both" && x.relative !== null ? " " + growth(x.relative) : "");
   }
   function title(t, i) {
     var g = t.group && t.group.get(i);
@@ -429,6 +430,7 @@ function start(block, number) {
   function dimmed(colour) { /* still light enough for black text */
     return mix(colour || "#c3c6cd", dark.matches ? "#a2a5aa" : "#eceef1", 0.72);
   }
+  function middle() { return dark.matches ? "#9a9a9a" : "#f3f3f3"; } /* of a diff: no change */
   function fill(t, i) {
     var x, f = t.frame[i];
     if (diff) {
@@ -436,7 +438,7 @@ function start(block, number) {
       if (isOther(t, i)) return null;
       if (x.kind === "new") return "#f0e442";
       if (x.kind === "gone") return "#7fb3e6";
-      return mix(dark.matches ? "#9a9a9a" : "#f3f3f3", x.t > 0 ? "#f4a259" : "#7fb3e6", Math.abs(x.t));
+      return mix(middle(), x.t > 0 ? "#f4a259" : "#7fb3e6", Math.abs(x.t));
     }
     if (isOther(t, i)) return null;
     if (i === 0) return "#c8ccd4";
@@ -548,8 +550,9 @@ function start(block, number) {
     function label(b) {
       var fits = Math.floor((b.w - 6) / 7.23), x = diff ? sidesOf(t, b.i) : null, sign = x && (x.t !== 0 || x.kind !== "both") ? arrow(x).charAt(0) + " " : "";
       var name = title(t, b.i), tail = "";
-      if (x && sign && x.kind === "both" && fits > name.length + 10) tail = " " + (x.relative > 0 ? "+" : "") + (100 * x.relative).toFixed(0) + "%";
       if (fits < 3) return "";
+      if (x && sign && x.kind === "both") tail = " " + growth(x.relative);
+      if (fits < sign.length + tail.length + 8) tail = "";
       fits -= sign.length + tail.length;
       if (fits < 3) return sign.trim();
       if (name.length > fits) name = "~" + name.slice(name.length - fits + 1).replace(/^[\udc00-\udfff]/, "");
@@ -606,6 +609,11 @@ function start(block, number) {
         cls = classes(b);
         g.fillStyle = colour(b) || "#c3c6cd";
         g.fillRect(b.x, at + 1, Math.max(b.w - (b.w > 1 ? 0.5 : 0), 0.1), ROW - 1);
+        if (diff && b.w >= 3) {
+          g.lineWidth = 0.6;
+          g.strokeStyle = EDGE;
+          g.strokeRect(b.x + 0.3, at + 1.3, b.w - 1.1, ROW - 1.6);
+        }
         if (/ sel| hit/.test(cls)) {
           g.lineWidth = 2;
           g.strokeStyle = / sel/.test(cls) ? (dark.matches ? "#fff" : "#000") : (dark.matches ? "#ff6bea" : "#b4009e");
@@ -761,17 +769,17 @@ function start(block, number) {
     box.appendChild(ui.delta);
     return box;
   }
-  root.appendChild(ui.note);
   root.appendChild(h("div", { "class": "bar" }, [
     h("div", { "class": "group", role: "tablist", "aria-label": "Views" }, views.map(function (v) {
       return (ui.tabs[v[0]] = button(v[1], function () { open(v[0]); }, { role: "tab" }));
     })),
     ui.search, ui.caseOn, button("\u2039", function () { step(-1); }, { "aria-label": "Previous match" }), button("\u203a", function () { step(1); }, { "aria-label": "Next match" }),
-    ui.matched, ui.reset, diff ? ui.width : null, diff ? ui.mode : ui.colours,
+    ui.reset, diff ? ui.width : null, diff ? ui.mode : ui.colours,
     h("div", { "class": "group", role: "group", "aria-label": "Collapse" }, [ui.recursion, ui.chains]),
     h("div", { "class": "group", role: "group", "aria-label": "Export" }, [
       button("SVG", exportSvg, { title: "save the visible part as SVG", "class": "svg" }), button("Folded", exportFolded, { title: "save as folded stacks", "class": "folded" })]),
     button("?", showHelp, { "aria-label": "Keys" })]));
+  root.appendChild(h("div", { "class": "status" }, [ui.matched, ui.note]));
   root.appendChild(ui.pills);
   root.appendChild(ui.content);
   root.appendChild(ui.detail);
@@ -787,7 +795,7 @@ function start(block, number) {
   }
   function largest() { var list = rows().slice().sort(function (a, b) { return b.self[K - 1] - a.self[K - 1]; }); return list.length ? list[0].name : null; }
   function focusChart() { var c = ui.content.querySelector("[tabindex]"); if (c) c.focus({ preventScroll: true }); }
-  function holder(text) { return h("div", { "class": "chart", role: "tree", tabindex: "0", "aria-label": text }); }
+  function holder(text) { return h("div", { "class": diff ? "chart compared" : "chart", role: "tree", tabindex: "0", "aria-label": text }); }
   function watch(box, chart, pick) {
     box.addEventListener("click", function (e) { var i = chart().at(e); closeMenu(); if (i >= 0) pick(i); box.focus({ preventScroll: true }); });
     box.addEventListener("mousemove", function (e) { hover(chart(), chart().at(e), e); });
@@ -918,7 +926,7 @@ function start(block, number) {
       ["change", "Change", function (r) { return r.self[0] ? self(r, 1) / self(r, 0) - 1 : Infinity; }, function (r) {
         if (!r.total[0]) return "new";
         if (!r.total[1]) return "gone";
-        return r.self[0] ? (r.self[1] ? "" : "") + (100 * (self(r, 1) / self(r, 0) - 1)).toFixed(0) + "%" : "-";
+        return r.self[0] ? growth(self(r, 1) / self(r, 0) - 1) : "-";
       }],
       ["total", "Total delta", function (r) { return Math.abs(r.total[1] * c[1] - r.total[0] * c[0]); }, function (r) { return scaled(r.total[1] * c[1] - r.total[0] * c[0], true); }]];
   }
@@ -946,7 +954,7 @@ function start(block, number) {
     function rowColour(r) {
       var a = r.self[0] * c[0], b = r.self[1] * c[1], m = Math.max(a, b);
       if (!r.total[0]) return "#f0e442";
-      return mix("#f3f3f3", b > a ? "#f4a259" : "#7fb3e6", m > 0 ? Math.abs(b - a) / m : 0);
+      return mix(middle(), b > a ? "#f4a259" : "#7fb3e6", m > 0 ? Math.abs(b - a) / m : 0);
     }
     more(0, limit);
     var selfs = [0, 0], foot = [], j;
@@ -996,10 +1004,10 @@ function start(block, number) {
     return h("span", {}, [c, document.createTextNode(text)]);
   }
   function drawLegend() {
-    var counts = {}, list = [], middle = dark.matches ? "#9a9a9a" : "#f3f3f3";
+    var counts = {}, list = [];
     empty(ui.legend);
     if (diff) {
-      [key1("#f4a259", "\u25b2 more after: worse"), key1(middle, "unchanged" + (D.noise > 0 ? ", or under the noise of " + percent(D.noise) : "")), key1("#7fb3e6", "\u25bc less after: better"),
+      [key1("#f4a259", "\u25b2 more after: worse"), key1(middle(), "unchanged" + (D.noise > 0 ? ", or under the noise of " + percent(D.noise) : "")), key1("#7fb3e6", "\u25bc less after: better"),
         key1("#f0e442", "\u2733 new", true), key1("#7fb3e6", "\u2716 gone" + (st.w === "after" ? " (not shown: width both shows it)" : ""), true),
         h("span", { text: "colour: change of the total / larger side \u00b7 mode: " + (st.m === "share" ? "share of each side's total" : "absolute (" + (D.measure || "sum") + ")") })].forEach(add);
       return;
