@@ -88,14 +88,25 @@ for _, set in ipairs(sets) do
   end
 end
 
+do
+  local paths = {}
+  for i, seed in ipairs { 1, 2 } do
+    local profile = assert(core.decode(generate.folded(200000, 20000, 100, seed), "folded"))
+    paths[i] = write(("side%d.json"):format(i), profile:render "json")
+    profile:close()
+  end
+  check("diff of 2 x 200,000 nodes, against cjson and good Lua", 16, false, function()
+    return processes(3, ("%s spec/bench/diff.lua %s %s 3"):format(lua, paths[1], paths[2]))
+  end)
+end
+
 check("require 'pyroscope' against bare Lua, whole process", 1.4, true, function()
   return output("python3 spec/bench/process.py 41 \"" .. "lua5.4 -e ''" .. "\" \""
     .. "lua5.4 -e 'require [[pyroscope]]'" .. "\" env LUA_PATH='" .. package.path
     .. "' LUA_CPATH='" .. package.cpath .. "'")
 end)
 
-local peers = loadfile "spec/bench/peers.lua"
-if peers then peers(check, output, directory) end
+assert(loadfile "spec/bench/peers.lua")()(check, output, directory)
 
 assert(loadfile "spec/bench/picture.lua")()(check, output, directory, lua)
 
