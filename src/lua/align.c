@@ -96,7 +96,7 @@ static pyr_status weigh (const pyr_union *u, const uint32_t *of, sides *w,
       if (path[depth] != UINT32_MAX) w[path[depth]].open--;
     depth = n->level;
     path[depth] = UINT32_MAX;
-    if (pyr_profile_is_other(p, i)) continue;
+    if ((of[n->frame] & PYR_GROUP_OTHER) != 0 && pyr_profile_is_other(p, i)) continue;
     path[depth] = g;
     w[g].seen = 1;
     for (s = 0; s < 2; s++) {
@@ -157,7 +157,8 @@ static int alignment_rows (lua_State *L) {
     lua_settop(L, 3);
   }
   groups = pyr_lua_newgroups(L);
-  if (pyr_lua_weighgroups(groups, &u->tree, by, &e) != PYR_OK)
+  if (pyr_grouping_init(&groups->g, &u->tree, by, &e) != PYR_OK ||
+      pyr_grouping_frames(&groups->g, &groups->frames, &e) != PYR_OK)
     return pyr_lua_error(L, &e);
   w = pyr_lua_scratch(L, groups->g.count, sizeof *w);
   if (weigh(u, groups->g.of, w, &e) != PYR_OK) return pyr_lua_error(L, &e);
