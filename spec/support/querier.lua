@@ -8,6 +8,7 @@
 ---   --tenant NAME           multi-tenant; only NAME has data
 ---   --bearer TOKEN, --basic USER:PASSWORD    what a proxy in front of it asks for
 ---   --prefix /PATH          everything lies below it
+---   --ahead SECONDS         answers carry a Date that is so far ahead of the real one
 ---   --misbehave KIND        for all requests, as the path below does for one
 ---   --unix PATH, --tls CERT KEY
 --- A path that begins with `/@KIND` misbehaves before (or in place of) answering the rest:
@@ -187,6 +188,9 @@ local function handler(state, options)
     local headers = {}
     for _, pair in ipairs(response.headers or {}) do headers[pair[1]] = pair[2] end
     if content then headers["Content-Type"] = content end
+    if options.ahead then
+      headers.Date = os.date("!%a, %d %b %Y %H:%M:%S GMT", os.time() + tonumber(options.ahead))
+    end
     return response.status, headers, response.body, how
   end
 end

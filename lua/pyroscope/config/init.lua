@@ -325,16 +325,19 @@ local function display(key, value)
   return tostring(value)
 end
 
---- How a deployment authenticates: the first of these that it has.
+--- How a deployment authenticates: the first of these that it has, and the key that holds it.
 ---@param values table
 ---@return "access command"|"Cloudflare Access"|"bearer token"|"basic"|"none"
+---@return string? key
 function config.authentication(values)
-  if values.access_command then return "access command" end
+  if values.access_command then return "access command", "access_command" end
   if values.cf_access_client_id and values.cf_access_client_secret then
-    return "Cloudflare Access"
+    return "Cloudflare Access", "cf_access_client_secret"
   end
-  if values.token or values.token_file then return "bearer token" end
-  if values.username then return "basic" end
+  if values.token or values.token_file then
+    return "bearer token", values.token and "token" or "token_file"
+  end
+  if values.username then return "basic", "username" end
   return "none"
 end
 
@@ -351,7 +354,7 @@ function object:list()
     rows[i] = { name = name, default = name == default, error = err,
       url = found and address_of(found.values)
         and display("url", found.values[address_of(found.values)]) or nil,
-      authentication = found and config.authentication(found.values) or nil,
+      authentication = found and (config.authentication(found.values)) or nil,
       origin = config.origin({ path = place.path, line = line }, self.env) }
   end
   return rows

@@ -1,6 +1,7 @@
 --- `pscope doctor`: is each deployment or store there, and what can it do.
 
 local errors = require "pyroscope.errors"
+local flight = require "pyroscope.source.server.flight"
 local json = require "pyroscope.output.json"
 local report = require "pyroscope.cli.errors"
 local target = require "pyroscope.cli.target"
@@ -19,6 +20,7 @@ local command = {
     { name = "name", kind = "text" }, { name = "kind", kind = "text" },
     { name = "ok", kind = "boolean" }, { name = "url", kind = "text" },
     { name = "origin", kind = "text" }, { name = "authentication", kind = "text" },
+    { name = "credential_origin", kind = "text" }, { name = "datasource", kind = "text" },
     { name = "version", kind = "text" }, { name = "storage", kind = "text" },
     { name = "features", kind = "list" }, { name = "missing", kind = "list" },
     { name = "clock_skew_ms", kind = "integer" },
@@ -30,7 +32,7 @@ local command = {
   },
   examples = { "pscope doctor", "pscope doctor prod staging", "pscope doctor ./incident" },
   notes = "Without arguments every configured deployment is asked, or the one that the environment "
-    .. "names, or the server on this machine. The exit codes of the deployments are combined.",
+    .. "names, or the server on this machine, all at the same time. Their exit codes are combined.",
 }
 
 local function error_object(err)
@@ -68,11 +70,13 @@ local function server_row(run, source)
   local found = run.origins and run.origins[source]
   if found then
     local config = require "pyroscope.config"
-    row.authentication = config.authentication(found.values)
+    local key
+    row.authentication, key = config.authentication(found.values)
+    row.credential_origin = key and config.origin(found.origins[key] or {}) or nil
     row.origin = config.origin(found.origins.url or found.origins.grafana
       or found.origins.perses or {})
     row.name = found.name or source.name
-    row.warnings = found.warnings or {}
+    table.move(found.warnings or {}, 1, #(found.warnings or {}), 1, row.warnings)
   end
   local started = system.monotonic_ms()
   local names, err = source:label_values("service_name", { since = "1h" })
@@ -95,6 +99,10 @@ local function server_row(run, source)
   else
     row.warnings[#row.warnings + 1] = problem.message
   end
+  if row.features and server.features.list_windows == false then
+    row.warnings[#row.warnings + 1] = "before version 1.2 the window of lists (labels, types, "
+      .. "services) is ignored: they are about all times"
+  end
   local stats = source:stats()
   if stats then row.oldest_ms, row.newest_ms = stats.oldest_ms, stats.newest_ms end
   if stats and stats.ingested == false then
@@ -115,7 +123,6 @@ local function examine(run, name)
     return { name = name or "default", kind = "server", ok = false, warnings = {},
       error = error_object(err), failure = err }
   end
-  run.progress:update { what = "asking " .. source.name }
   if source.kind == "store" then return store_row(source) end
   return server_row(run, source)
 end
@@ -133,7 +140,9 @@ local function lines_of(rows, screen, options)
     lines[#lines + 1] = ("%s  %s"):format(screen:style("bold", screen:name(row.name)), state)
     add("url", row.url)
     add("from", row.origin)
-    add("authentication", row.authentication)
+    add("data source", row.datasource)
+    add("authentication", row.credential_origin
+      and ("%s from %s"):format(row.authentication, row.credential_origin) or row.authentication)
     if row.error then
       add("error", ("%s: %s"):format(row.error.kind, row.error.message))
       for line in ((row.error.hint or "") .. "\n"):gmatch "([^\n]*)\n" do add("hint", line) end
@@ -159,7 +168,6 @@ local function lines_of(rows, screen, options)
           path:match " (.*)$", path:match "^%S+")
       end
     end
-    add("data source", row.datasource)
     add("clock", row.clock_skew_ms and (row.clock_skew_ms == 0 and "agrees"
       or "differs by " .. units.duration(row.clock_skew_ms / 1000, { sign = true })))
     add("services", row.services and ("%d%s"):format(row.services,
@@ -167,7 +175,8 @@ local function lines_of(rows, screen, options)
     add("profiles", row.profiles and units.count(row.profiles))
     if row.ok then
       local function time(ms) return ms and units.time(ms, { tz = options.tz }) or "unknown" end
-      add("data", ("%s to %s"):format(time(row.oldest_ms), time(row.newest_ms)))
+      add("data", (row.oldest_ms or row.newest_ms)
+        and ("%s to %s"):format(time(row.oldest_ms), time(row.newest_ms)) or "unknown")
     end
     for _, warning in ipairs(row.warnings) do add("warning", warning) end
   end
@@ -186,9 +195,11 @@ function command.run(run, options)
     if not config then return nil, err end
     names = config:names()
   end
-  local rows = {}
-  if #names == 0 then rows[1] = examine(run) end
-  for i, name in ipairs(names) do rows[i] = examine(run, name) end
+  local rows, tasks = {}, {}
+  for i = 1, math.max(1, #names) do
+    tasks[i] = function() return examine(run, names[i]) end
+  end
+  for i, result in ipairs(flight.all(tasks)) do rows[i] = result[1] end
   run.progress:finish()
   local code = 0
   for _, row in ipairs(rows) do

@@ -281,7 +281,8 @@ function client:blocked()
 end
 
 --- Version, storage and features; asked once.
----@return { version?: string, storage?: "v1"|"v2"|"dual", features: table }? server
+---@return { version?: string, storage?: "v1"|"v2"|"dual", features: table,
+---  clock_skew_ms?: integer }? server
 ---@return pyroscope.error? err
 function client:server()
   if not self.known_server then

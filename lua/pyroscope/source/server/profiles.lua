@@ -105,6 +105,21 @@ local function prove_profile_ids(self, question, from_ms, to_ms)
   return nil, err
 end
 
+-- Profiles for Go's PGO came with the same version as trees; an older server answers with ordinary
+-- samples. Where there is nothing at all, nothing is proved and nothing wrong.
+local function prove_go_pgo(self, question, from_ms, to_ms)
+  local answer, err = ranges.ask(self, "SelectMergeStacktraces",
+    request_of({ profile_type = question.profile_type, selector = question.selector },
+      "SelectMergeStacktraces", "tree", from_ms, to_ms, 1), { skip = { "dot" } })
+  if not answer then return nil, err end
+  local obeyed = answer.tree ~= nil or not answer.flamegraph or answer.flamegraph.sum == 0
+  if answer.tree then answer.tree:close() end
+  if answer.flamegraph then answer.flamegraph:close() end
+  if obeyed then return true end
+  return lacking("this server ignores that a profile for Go's PGO is wanted",
+    "servers from version 1.7 on know it: pscope doctor")
+end
+
 local function close_all(list)
   for _, piece in ipairs(list) do piece.value:close() end
 end
@@ -115,10 +130,11 @@ local function fetch(self, question, format)
   local ask = format == "tree" and piece_of_tree or piece_of_pprof
   local tasks = { function()
     return ranges.fetch(self, question.from_ms, question.to_ms, function(from_ms, to_ms)
-      if not question.profile_ids then return ask(self, question, from_ms, to_ms) end
+      local prove = question.profile_ids and prove_profile_ids or question.go_pgo and prove_go_pgo
+      if not prove then return ask(self, question, from_ms, to_ms) end
       local both = flight.all {
         function() return ask(self, question, from_ms, to_ms) end,
-        function() return prove_profile_ids(self, question, from_ms, to_ms) end,
+        function() return prove(self, question, from_ms, to_ms) end,
       }
       if not both[2][1] then
         if both[1][1] then both[1][1]:close() end

@@ -1,11 +1,13 @@
 --- One request to a server: address, credentials, wire format, and what came back as an answer or
 --- an error. Knows no method by name but the size of its answers.
 
+local clock = require "pyroscope.source.server.clock"
 local core = require "pyroscope.core"
 local errors = require "pyroscope.errors"
 local flight = require "pyroscope.source.server.flight"
 local refusal = require "pyroscope.source.server.refusal"
 local shared = require "pyroscope.source.shared"
+local timespec = require "pyroscope.timespec"
 
 local rpc = {}
 
@@ -94,7 +96,11 @@ end
 
 -- Sends; a refused credential that can be fetched anew is, once.
 function rpc.exchange(client, request)
+  local sent = timespec.now()
   local response, err = attempt(client, request)
+  if response then
+    client.clock = clock.narrow(client.clock, response.headers, sent, timespec.now())
+  end
   local refused = response and (response.status == 401 or response.status == 302)
   if refused and client.access:renew() then response, err = attempt(client, request) end
   if response and response.status == 200 then client.access.renewed = nil end
@@ -185,18 +191,25 @@ local function decode(client, method, response, context, options)
   return answer
 end
 
+-- Does anything of a querier answer there? Asked where the first question met no such method: an
+-- old server, or a wrong address. A refusal in its own words is an answer, too.
+local function is_querier(client)
+  local now = timespec.now()
+  local answer, err = rpc.call(client, "LabelNames", { start = now - 1000, ["end"] = now })
+  if answer then return true end
+  return err.code ~= "not_found" and err.kind ~= "http" and err.kind ~= "unreachable"
+    and err.kind ~= "timeout"
+end
+
 -- A server that answers other methods, but has not this one, is too old for it.
 local function without(client, method, err)
   if err.code ~= "not_found" or (err.status ~= 404 and err.status ~= 405) then return err end
   local since = core.methods()[method].since
-  if client.answered then
+  local old = since and since ~= "1.0" and since ~= "1.0.0"
+  if client.answered or (old and is_querier(client)) then
     return errors.wrap(err, { kind = "unsupported", code = "unimplemented",
       message = ("this server has no %s"):format(method),
       hint = since and ("it came with version %s: pscope doctor"):format(since) or nil })
-  end
-  if since and since ~= "1.0" and since ~= "1.0.0" then
-    return errors.wrap(err, { hint = ("%s\nor is the server older than %s, which brought %s?")
-      :format(err.hint, since, method) })
   end
   return err
 end

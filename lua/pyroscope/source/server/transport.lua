@@ -62,28 +62,15 @@ end
 
 -- Retry-After ------------------------------------------------------------------------------------
 
-local MONTHS = { Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7, Aug = 8, Sep = 9,
-  Oct = 10, Nov = 11, Dec = 12 }
-
--- "Sun, 06 Nov 1994 08:49:37 GMT" as seconds since epoch.
-local function http_date(text)
-  local day, name, year, h, m, s =
-    text:match "^%a+, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$"
-  local y, month = tonumber(year), MONTHS[name]
-  if not month then return nil end
-  if month <= 2 then y, month = y - 1, month + 12 end
-  local days = 365 * y + y // 4 - y // 100 + y // 400 + (153 * (month - 3) + 2) // 5 + day - 719469
-  return days * 86400 + h * 3600 + m * 60 + s
-end
-
 -- Seconds that the server asks to wait. A date is read by the server's own clock, where it tells.
 local function retry_after(response)
   local text = response.headers["retry-after"]
   if not text then return nil end
   if text:match "^%d+$" then return tonumber(text) end
-  local at = http_date(text)
+  local date = require "pyroscope.source.server.clock".date
+  local at = date(text)
   if not at then return nil end
-  return math.max(0, at - (http_date(response.headers.date or "") or os.time()))
+  return math.max(0, at - (date(response.headers.date) or os.time()))
 end
 
 -- Tries ------------------------------------------------------------------------------------------

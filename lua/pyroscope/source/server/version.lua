@@ -46,15 +46,49 @@ local function heat(client, start)
   return nil, err
 end
 
--- Feature -> first version; those before heat maps are proved by these.
+-- Which formats a server without a version gives: an answer about nothing tells as well, since
+-- older ones answer with a flame graph whatever was asked.
+local function formats(client, now)
+  local function ask(format)
+    local answer = rpc.call(client, "SelectMergeStacktraces", {
+      profileTypeID = "process_cpu:cpu:nanoseconds:cpu:nanoseconds", labelSelector = "{}",
+      start = now - 1000, ["end"] = now, maxNodes = 1, format = "PROFILE_FORMAT_" .. format })
+    if not answer then return nil end
+    local other = answer.flamegraph ~= nil
+    for _, name in ipairs { "flamegraph", "tree", "pprof" } do
+      if answer[name] then answer[name]:close() end
+    end
+    if format == "PPROF" then return answer.pprof ~= nil end
+    return answer.tree ~= nil or not other
+  end
+  local results = flight.all { function() return ask "TREE" end, function() return ask "PPROF" end }
+  return results[1][1], results[2][1]
+end
+
+-- Feature -> first version.
 local FEATURES = { tree = "1.7", pprof_format = "2.2", span_profile = "1.2", call_site = "1.3",
-  exemplars = "1.17", limit = "1.9", annotations = "1.14", stats = "1.5" }
-local BEFORE_HEAT = { "tree", "span_profile", "call_site", "limit", "annotations", "stats" }
-local NEW_STORAGE = { exemplars = true }
+  exemplars = "1.17", limit = "1.9", annotations = "1.14", stats = "1.5", go_pgo = "1.7",
+  list_windows = "1.2", profile_ids = "1.17", trace_ids = "2.2", heatmap = "1.19", dot = "1.21" }
+-- Those that only the new storage has; drawings only where it answers alone.
+local NEW_STORAGE = { exemplars = true, profile_ids = true, trace_ids = true, heatmap = true,
+  dot = true }
+
+-- The first version that a server can be of, and the first that it cannot, from its own words or
+-- from what it answers.
+local function bounds(client, number, newest, now)
+  if number then return number, number + 1 end
+  local tree, pprof = formats(client, now)
+  local least = pprof and version.number "2.2" or newest and version.number "1.19"
+    or tree and version.number "1.7" or 0
+  local beyond = tree == false and version.number "1.7" or pprof == false and version.number "2.2"
+    or math.maxinteger
+  return least, beyond
+end
 
 --- Version, storage and what follows from them.
 ---@param client table
----@return { version?: string, storage?: "v1"|"v2"|"dual", features: table }? server
+---@return { version?: string, storage?: "v1"|"v2"|"dual", features: table,
+---  clock_skew_ms?: integer }? server
 ---@return pyroscope.error? err
 function version.of(client)
   local now = client.options.now_ms or timespec.now()
@@ -73,7 +107,8 @@ function version.of(client)
     local _, err = rpc.call(client, "ProfileTypes", { start = now - 1000, ["end"] = now })
     if err then return nil, err end
   end
-  local server = { version = found or nil, features = {} }
+  local server = { version = found or nil, features = {},
+    clock_skew_ms = require "pyroscope.source.server.clock".skew(client.clock) }
   if new == false and old == false then
     server.storage = "v1"
   elseif new and old == false then
@@ -81,23 +116,20 @@ function version.of(client)
   elseif new and old then
     server.storage = "v2"
   end
-  local number = version.number(server.version)
+  local newest = server.storage == "v2" or server.storage == "dual"
+  local least, beyond = bounds(client, version.number(server.version), newest, now)
   for name, since in pairs(FEATURES) do
-    if number then server.features[name] = number >= version.number(since) end
+    local first = version.number(since)
+    if least >= first then
+      server.features[name] = true
+    elseif beyond <= first then
+      server.features[name] = false
+    end
     if NEW_STORAGE[name] and server.storage == "v1" then server.features[name] = false end
   end
-  server.features.heatmap = new
-  local newest = server.storage == "v2" or server.storage == "dual"
-  if server.storage == "v1" then
-    server.features.trace_ids, server.features.profile_ids = false, false
-    server.features.dot = false
-  elseif newest then
-    -- The method itself is younger than the filter.
-    server.features.profile_ids, server.features.exemplars = true, true
-    server.features.trace_ids = server.features.pprof_format
-    server.features.dot = server.storage == "v2" and (not number or number >= version.number "1.21")
-    for _, name in ipairs(BEFORE_HEAT) do server.features[name] = true end
-  end
+  -- What answered is there, whatever the version says.
+  if newest then server.features.heatmap = true end
+  if server.storage == "dual" then server.features.dot = false end
   return server
 end
 
