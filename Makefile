@@ -89,7 +89,9 @@ lint: all
 	@sh spec/support/lint.sh $(B)
 
 # what is about packages, not code, is left out
-WATCHED = $(filter-out spec/package_spec.lua spec/cli_%,$(wildcard spec/*_spec.lua))
+RUNS_PROGRAMS = $(shell grep -l "spec.support.cli" spec/*_spec.lua 2>/dev/null)
+WATCHED = $(filter-out spec/package_spec.lua spec/start_spec.lua spec/browser_% $(RUNS_PROGRAMS),\
+	$(wildcard spec/*_spec.lua))
 
 # programs that specs start are the ordinary build: only the specs' own process is watched
 asan: all
