@@ -36,6 +36,18 @@ function pyroscope.open(path, options)
   return require("pyroscope.source.store").open(path, options)
 end
 
+--- Writes what an investigation needs into a new folder, a bundle, and opens it: before, during
+--- and after a window, every type, the timelines. `store.capture` says what is in it.
+---@param source pyroscope.source
+---@param options? table     a service or selector and a window (`around`, `from`, `to`, `since`);
+---  `window`, `types`, `blocks`, `max_bytes`, `deadline`, `title`, `note`, `redact`
+---@param path string
+---@return pyroscope.store? store
+---@return pyroscope.error? err
+function pyroscope.capture(source, options, path)
+  return require("pyroscope.source.capture").run(source, options, path)
+end
+
 --- One profile from a file, or from bytes; the format is told by the content. In pprof `type`
 --- chooses the sample type (name or number), `labels` the samples.
 ---@param input string     a path, or the bytes of a profile

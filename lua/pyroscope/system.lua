@@ -231,6 +231,26 @@ function system.remove(path)
   return true
 end
 
+--- Removes an empty folder.
+---@return true? ok
+---@return pyroscope.error? err
+function system.remove_folder(path)
+  local ok, message, code = uv().fs_rmdir(path)
+  if not ok then return failed("cannot remove the folder", path, message, code) end
+  return true
+end
+
+--- Sets when a file was last read and written.
+---@param path string
+---@param time_ms integer
+---@return true? ok
+---@return pyroscope.error? err
+function system.set_time(path, time_ms)
+  local ok, message, code = uv().fs_utime(path, time_ms / 1000, time_ms / 1000)
+  if not ok then return failed("cannot set the time of", path, message, code) end
+  return true
+end
+
 --- Renames a file or a folder.
 ---@return true? ok
 ---@return pyroscope.error? err

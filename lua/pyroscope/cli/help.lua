@@ -15,7 +15,7 @@ pscope - profiles of running services, from Pyroscope or from files
   pscope top ./incident                           the same questions to files
 
 look  services types labels versions top tree flame peek traces list series exemplars
-ask   diff                            move  export open link
+ask   diff capture                    move  export open link
 set   config use doctor discover stats        talk  call perses run completion help version
 pscope COMMAND -h    pscope help TOPIC    exit codes: pscope help exit-codes
 ]]

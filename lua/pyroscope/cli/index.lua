@@ -18,7 +18,8 @@ index.sections = {
     { "series", "the total over time" },
     { "exemplars", "single profiles or spans by value" } } },
   { "ask", {
-    { "diff", "what changed between two windows, label values or files" } } },
+    { "diff", "what changed between two windows, label values or files" },
+    { "capture", "write a bundle: before, during and after, to be read with --source" } } },
   { "move", {
     { "export", "write a profile: pprof, folded, speedscope, dot, svg, html" },
     { "open", "open it in the browser, in pprof or in $EDITOR" },

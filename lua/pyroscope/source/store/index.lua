@@ -20,6 +20,7 @@ json.decode_max_depth(64)
 ---@field duration_ms? integer    nil: the file says it
 ---@field types? string[]         ids; nil: the file says it
 ---@field profiles integer        how many were merged into it
+---@field merged? boolean         it holds all of a window: a part of it cannot be told
 ---@field position integer        order in the index
 
 local function failure(kind, path, message, hint, code)
@@ -106,6 +107,7 @@ local function entry_of(object, root, position)
     entry.types = strings(object.types)
     if not entry.types then return nil, "has 'types' that are not texts" end
   end
+  entry.merged = object.merged == true or nil
   entry.name = labels.__name__
   if type(object.name) == "string" and object.name ~= "" then entry.name = object.name end
   -- Labels that a server makes itself, and one that only marks a push.
@@ -163,7 +165,8 @@ local function read_bundle(root)
   end
   local function text_of(value) return type(value) == "string" and value or nil end
   return { form = "bundle", entries = entries, title = text_of(head.title),
-    created = text_of(head.created), note = text_of(head.note) }
+    created = text_of(head.created), note = text_of(head.note),
+    capture = type(head.capture) == "table" and head.capture or nil }
 end
 
 local function read_pushed(root)

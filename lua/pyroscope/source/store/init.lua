@@ -71,6 +71,11 @@ local function open(path, options)
     created = found.created, note = found.note, entries = found.entries, warnings = {},
     files = files.new(found.form ~= "file" and found.root or nil, options.cache_bytes),
   }, meta)
+  if found.capture then
+    local ok
+    ok, err = require "pyroscope.source.store.captured".extend(self, found, store)
+    if not ok then return nil, err end
+  end
   return complete(self)
 end
 
