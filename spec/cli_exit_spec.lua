@@ -77,7 +77,6 @@ describe("how pscope ends", function()
       ["diff ./world -1h -2h -1h now"] = "window A ends before it starts",
       ["diff ./world --before nonsense"] = "not a side",
       ["help nothing-like-it"] = "no command or topic",
-      ["series ./world --top"] = "needs %-%-group%-by",
       ["doctor a --source b"] = "exclude each other",
       ["adaptive"] = "no command 'adaptive'",
     } do

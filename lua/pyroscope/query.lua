@@ -22,7 +22,7 @@ query.options = {
   trace_ids = "table|string", span_ids = "table|string", kind = "string",
   functions = "table|string", step = "number|string", group_by = "table|string",
   limit = "number", granularity = "string", server = "boolean", tagfocus = "string",
-  tagignore = "string",
+  tagignore = "string", aggregation = "string",
 }
 for name, kinds in pairs(WINDOW) do query.options[name] = kinds end
 
@@ -227,6 +227,7 @@ local function resolve_type(word, resolved, source)
 end
 
 local KINDS = { profile = true, span = true }
+local AGGREGATIONS = { sum = true, average = true }
 local GRANULARITIES = { ["function"] = true, line = true }
 
 local function read_words(options, resolved)
@@ -237,7 +238,10 @@ local function read_words(options, resolved)
   if options.granularity and not GRANULARITIES[options.granularity] then
     return usage(("granularity is 'function' or 'line', not '%s'"):format(options.granularity))
   end
-  resolved.granularity = options.granularity
+  if options.aggregation and not AGGREGATIONS[options.aggregation] then
+    return usage(("aggregation is 'sum' or 'average', not '%s'"):format(options.aggregation))
+  end
+  resolved.granularity, resolved.aggregation = options.granularity, options.aggregation
   resolved.tagfocus, resolved.tagignore = options.tagfocus, options.tagignore
   local err
   for _, name in ipairs { "call_site", "functions", "group_by" } do

@@ -4,6 +4,7 @@
 ---   --mode v2|v1|dual       how storage is set up, default v2
 ---   --version 1.5.0         plays an older server: methods, fields, formats and codes of that age
 ---   --now MS                its clock; default: the end of the store's newest profile
+---   --annotate KEY          every point of a series says so
 ---   --limits off            no look-back, no longest range
 ---   --tenant NAME           multi-tenant; only NAME has data
 ---   --bearer TOKEN, --basic USER:PASSWORD    what a proxy in front of it asks for
@@ -52,7 +53,7 @@ local function state_of(options)
   local store = assert(open(options.path))
   local state = { store = store, mode = options.mode or "v2", tenant = options.tenant,
     version = version_number(options.version), version_text = options.version,
-    now_ms = options.now and math.tointeger(tonumber(options.now)), counts = {}, log = {} }
+    annotate = options.annotate, now_ms = options.now and math.tointeger(tonumber(options.now)), counts = {}, log = {} }
   if options.limits == "off" then state.lookback_ms, state.length_ms = 0, 0 end
   return state
 end

@@ -37,6 +37,7 @@
 ---@field group_by? string|string[]
 ---@field limit? integer
 ---@field granularity? "function"|"line"  frames of the profile; "line" needs pprof
+---@field aggregation? "sum"|"average"  of values over time: per profile, or not
 ---@field tagfocus? string               only samples with such a label, as pprof's; needs pprof
 ---@field tagignore? string              no samples with such a label
 ---@field server? boolean         `diff`: let the Diff RPC align
@@ -69,6 +70,7 @@
 ---@field group_by string[]
 ---@field limit? integer
 ---@field granularity? string
+---@field aggregation? "sum"|"average"
 ---@field warnings string[]
 
 ---@class pyroscope.matcher
@@ -116,10 +118,11 @@
 ---@field profiles? integer           how many profiles, where known
 ---@class pyroscope.point
 ---@field time_ms integer             start of the step: covers [time_ms, time_ms + step)
----@field value? number               per second for flows, per profile for stocks (nil: none taken)
+---@field value? number               per second for flows, per profile for stocks (nil: none taken);
+---  with `aggregation` per profile, or (of stocks) the sum
 ---@field raw? integer                undivided, where the answer is exact
 ---@field profiles? integer
----@field annotations? table[]
+---@field annotations? { key: string, value: string }[]  what the server says of the step
 
 --- Rows with fields of the whole answer beside the array part.
 ---@class pyroscope.timeline

@@ -1,16 +1,14 @@
 --- Instances, versions and language of what was asked, from one list of label sets.
 
 local selector = require "pyroscope.selector"
+local shared = require "pyroscope.source.shared"
 
 local facts = {}
 
-local instance_labels = { "pod", "instance", "container_id", "hostname", "service_instance_id",
-  "node", "host" }
 local words = { pod = "pods", hostname = "hosts", host = "hosts", node = "nodes" }
-local version_labels = { "version", "service_version" }
 
-local wanted = { "version", "service_version", "service_git_ref", "service_name" }
-for _, name in ipairs(instance_labels) do wanted[#wanted + 1] = name end
+local wanted = { "service_name", table.unpack(shared.version_labels) }
+for _, name in ipairs(shared.instance_labels) do wanted[#wanted + 1] = name end
 
 local function distinct(rows, label)
   local seen, list = {}, {}
@@ -46,15 +44,15 @@ function facts.of(source, resolved)
   if not rows then return nil end
   local found = { versions = {}, refs = distinct(rows, "service_git_ref"),
     services = distinct(rows, "service_name") }
-  for _, label in ipairs(instance_labels) do
+  for _, label in ipairs(shared.instance_labels) do
     local values = distinct(rows, label)
     if #values > 0 then
       found.instances, found.word, found.label = #values, words[label] or "instances", label
       break
     end
   end
-  for _, label in ipairs(version_labels) do
-    found.versions = distinct(rows, label)
+  for _, label in ipairs(shared.version_labels) do
+    if label ~= "service_git_ref" then found.versions = distinct(rows, label) end
     if #found.versions > 0 then break end
   end
   return found

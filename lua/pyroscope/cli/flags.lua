@@ -4,10 +4,12 @@ local flags = {}
 
 ---@class pyroscope.flag
 ---@field [integer] string  spellings, the first is the one we print
+---@field also? string[]     other spellings, known from other tools: read, not shown
 ---@field name string       key in the parsed table
 ---@field value? string     what it takes, for help; absent: a switch
 ---@field kind? string      how the value is checked
 ---@field many? boolean     may be repeated
+---@field once? boolean      given twice it is a mistake: the first one would be dropped silently
 ---@field count? boolean    counts how often it is given
 ---@field help string
 ---@field more? string      said by --help only
@@ -34,7 +36,7 @@ flags.groups = {
       help = "cpu, memory, alloc, goroutine, mutex, block, wall, or a full id" },
     { "-l", "--label", name = "labels", value = "K=V", kind = "matcher", many = true,
       complete = "labels", help = "only this label value; also k!=v k=~re k!~re" },
-    { "-q", "--selector", "--expr", name = "selector", value = "SELECTOR",
+    { "-q", "--selector", "--expr", name = "selector", value = "SELECTOR", once = true,
       help = "PromQL matchers: '{namespace=\"a\", pod=~\"b.*\"}'" } },
   { name = "stack", title = "stack",
     { "--call-site", "--stacktrace-selector", name = "call_site", value = "FUNCTION", many = true,
@@ -48,17 +50,20 @@ flags.groups = {
   { name = "tree", title = "tree",
     { "--max-nodes", name = "max_nodes", value = "N", kind = "positive",
       help = "limit of the tree a server sends (default 16384)" },
-    { "--focus", name = "focus", value = "RE",
+    { "--focus", name = "focus", value = "RE", once = true,
       help = "only stacks with a matching function" },
-    { "--ignore", name = "ignore", value = "RE",
+    { "--ignore", name = "ignore", value = "RE", once = true,
       help = "no stacks with a matching function" },
-    { "--hide", name = "hide", value = "RE", help = "leave matching frames out" },
-    { "--show", name = "show", value = "RE", help = "matching frames only" },
-    { "--show-from", name = "show_from", value = "RE", help = "from the first match down" },
-    { "--prune-from", name = "prune_from", value = "RE", help = "nothing below a match" },
-    { "--tagfocus", name = "tagfocus", value = "TAG",
+    { "--hide", name = "hide", value = "RE", once = true, help = "leave matching frames out" },
+    { "--show", name = "show", value = "RE", once = true, help = "matching frames only" },
+    { "--show-from", name = "show_from", value = "RE", once = true,
+      help = "from the first match down" },
+    { "--prune-from", name = "prune_from", value = "RE", once = true,
+      help = "nothing below a match" },
+    { "--tagfocus", name = "tagfocus", value = "TAG", once = true,
       help = "only samples with a label that matches: RE, k=RE, or a range 1mb:2mb" },
-    { "--tagignore", name = "tagignore", value = "TAG", help = "no samples with such a label" },
+    { "--tagignore", name = "tagignore", value = "TAG", once = true,
+      help = "no samples with such a label" },
     { "--relative-percentages", name = "relative_percentages",
       help = "shares of what the patterns leave, not of everything" },
     { "--invert", name = "invert", help = "the tree from the leaves up" },
@@ -70,9 +75,9 @@ flags.groups = {
       help = "these fields of the rows; `--fields list` names them" },
     { "--budget", name = "budget", value = "BYTES", kind = "size",
       help = "leave rows out until the answer fits" },
-    { "--out", name = "out", value = "FILE", help = "write to a file (mode 600)",
-      complete = "files" },
-    { "--force", name = "force", help = "overwrite that file" },
+    { "--out", also = { "--pprof-path" }, name = "out", value = "FILE", complete = "files",
+      help = "write to a file (mode 600)" },
+    { "--force", also = { "--pprof-overwrite" }, name = "force", help = "overwrite that file" },
     { "--unit", name = "unit", value = "UNIT", kind = "choice",
       choices = { "cores", "%", "s", "bytes" }, help = "cores, %, s or bytes" },
     { "--no-truncate", name = "no_truncate", help = "never cut names" },
@@ -97,7 +102,8 @@ flags.groups = {
     { "--link", name = "link", value = "URL", kind = "link",
       help = "where sources are: https://host/blob/main/{path}#L{line}" } },
   { name = "source", title = "source",
-    { "--source", name = "source", value = "SOURCE", complete = "deployments",
+    { "--source", also = { "--context" }, name = "source", value = "SOURCE",
+      complete = "deployments",
       help = "a deployment, a URL, or a path (bundle, folder, file)" },
     { "-d", "--datasource", name = "datasource", value = "UID",
       help = "the data source, where the source is Grafana or Perses (uid or name)" },
@@ -120,8 +126,9 @@ flags.groups = {
 
 -- Flags that only some commands have.
 flags.single = {
-  limit = { "-n", "--limit", name = "limit", value = "N", kind = "count",
+  limit = { "-n", "--limit", also = { "--top-n" }, name = "limit", value = "N", kind = "count",
     help = "rows (default 20; 0: all)" },
+  facts = { "--facts", name = "facts", help = "a header of one fact a line" },
   cum = { "--cum", name = "cum", help = "rank by total, not by self" },
   group = { "--group", name = "group", value = "WHAT", kind = "choice",
     choices = { "function", "line", "file", "package" },
@@ -132,8 +139,11 @@ flags.single = {
   depth = { "--depth", name = "depth", value = "N", kind = "positive", help = "levels shown" },
   min = { "--min", name = "min", value = "PERCENT", kind = "percent",
     help = "leave out what is below this share (default 1%)" },
-  group_by = { "--group-by", name = "group_by", value = "LABEL", kind = "list",
-    complete = "labels", help = "a line for each value of this label" },
+  group_by = { "--group-by", name = "group_by", value = "LABEL", kind = "list", many = true,
+    complete = "labels", help = "a line for each value of this label; repeat, or a,b" },
+  aggregation = { "--aggregation", name = "aggregation", value = "HOW", kind = "choice",
+    choices = { "sum", "average" },
+    help = "sum, or average: per profile (default: sums of flows, averages of stocks)" },
   step = { "--step", name = "step", value = "DURATION", kind = "duration",
     help = "length of a step (default window / 1500, at least 15s)" },
   top = { "--top", name = "top", help = "rank the groups by their value over the window" },
@@ -166,7 +176,8 @@ flags.single = {
   link_as = { "--as", name = "link_as", value = "WHAT", kind = "choice", choices = { "perses" },
     help = "perses: the question as a definition for a panel" },
   with = { "--with", name = "with", value = "PROGRAM", kind = "choice",
-    choices = { "browser", "pprof", "editor" }, help = "browser (default), pprof or editor" },
+    choices = { "browser", "grafana", "pprof", "editor" },
+    help = "browser (default), grafana, pprof or editor" },
   nodes = { "--nodes", name = "nodes", value = "N", kind = "nodes",
     help = "functions that a dot drawing has (default 100; -1: all)" },
   pgo = { "--pgo", name = "go_pgo", help = "a profile for Go's compiler" },

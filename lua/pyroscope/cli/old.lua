@@ -13,7 +13,7 @@ end
 
 -- Splits words into positional ones and options. `known` names the options: true for one that
 -- takes a value, false for a switch.
-local function split(name, shown, words, known)
+local function split(name, shown, words, known, refused)
   local rest, options, i = {}, {}, 1
   while i <= #words do
     local word = words[i]
@@ -26,7 +26,7 @@ local function split(name, shown, words, known)
         for option in pairs(known) do list[#list + 1] = option end
         local near = check.suggestion(spelling, list)
         return usage(name, shown, ("unknown option '%s'%s"):format(spelling,
-          near ~= "" and " " .. near or ""))
+          near ~= "" and " " .. near or ""), refused and refused[spelling])
       end
       if kind then
         if not value then
@@ -90,6 +90,25 @@ scripts.init = { "[--migrate]", function(_, options)
   return "config", find(options, "--migrate") and { "init", "--migrate" } or { "init" }
 end, { ["--migrate"] = false } }
 
+-- What curl's other options are called here.
+local CURL = {}
+for ours, list in pairs {
+  ["headers stand in the deployment: headers = { NAME = \"VALUE\" }"] = "-H --header",
+  ["a name and a password stand in the deployment: username, password"] = "-u --user",
+  ["ca_file = FILE in the deployment trusts another authority"] = "-k --insecure --cacert",
+  ["client_cert and client_key in the deployment"] = "-E --cert --key",
+  ["proxy = URL in the deployment, or HTTPS_PROXY"] = "-x --proxy",
+  ["pscope call URL --out FILE"] = "-o --output -O --remote-name",
+  ["pscope call URL --timeout 30s"] = "-m --max-time",
+  ["pscope call URL --connect-timeout 10s"] = "--connect-timeout",
+  ["pscope call URL --explain shows the request and its curl line"] = "-v --verbose -i --include",
+  ["nothing else: a status that is an error ends with an error"] = "-f --fail",
+  ["give the whole URL: redirects are not followed with credentials"] = "-L --location",
+  ["the body as the last argument: TEXT, @FILE or -"] = "--data-binary --data-raw --json",
+} do
+  for spelling in list:gmatch "%S+" do CURL[spelling] = ours end
+end
+
 scripts["curl-auth"] = { "pyroscope <env> [-X METHOD] [-d BODY] URL",
   function(rest, options, name, shown)
     if rest[1] ~= "pyroscope" then
@@ -103,7 +122,7 @@ scripts["curl-auth"] = { "pyroscope <env> [-X METHOD] [-d BODY] URL",
     if method then add(words, "--method", method) end
     return "call", add(words, "--source", rest[2], "--connect-timeout", "10s", "--timeout", "30s")
   end, { ["-X"] = true, ["--request"] = true, ["-d"] = true, ["--data"] = true, ["-s"] = false,
-    ["-S"] = false, ["-sS"] = false, ["--silent"] = false } }
+    ["-S"] = false, ["-sS"] = false, ["--silent"] = false }, CURL }
 
 scripts["discover-pyroscope"] = { "[env...]", function(rest)
   return "discover", add(rest, "--since", "1h")
@@ -118,7 +137,7 @@ end, {} }
 scripts["pyroscope-profiles"] = { "<env>", function(rest, _, name, shown)
   local ok, err = has_env(name, shown, rest)
   if not ok then return nil, err end
-  return "types", { "--source", rest[1], "--since", "1h", "-o", "names" }
+  return "types", { "--source", rest[1], "--since", "1h", "--listing" }
 end, {} }
 
 scripts["pyroscope-labels"] = { "<env> [label] [--range D]", function(rest, options, name, shown)
@@ -187,7 +206,8 @@ scripts["pyroscope-diff"] = { "<env> <service> [--type T] [--label k=v] <baselin
     local words = { rest[2], "--source", rest[1], "--type", find(options, "--type") or "cpu" }
     copy_labels(words, options)
     local function since(word) return is_duration(word) and "now-" .. word or word end
-    return "diff", add(words, since(rest[3]), since(rest[4]), since(rest[5]), since(rest[6]))
+    return "diff", add(words, since(rest[3]), since(rest[4]), since(rest[5]), since(rest[6]),
+      "--facts")
   end, { ["--type"] = true, ["--label"] = true, ["-l"] = true } }
 
 scripts["pyroscope-query"] = { "<env> <Method> [json]", function(rest, _, name, shown)
@@ -215,7 +235,7 @@ function old.translate(name, rest)
   for _, word in ipairs(rest) do
     if word == "-h" or word == "--help" then return "help", { "old-names" } end
   end
-  local words, options = split(name, script[1], rest, script[3])
+  local words, options = split(name, script[1], rest, script[3], script[4])
   if not words then return nil, options end
   return script[2](words, options, name, script[1])
 end
@@ -235,12 +255,12 @@ working.
   curl-auth pyroscope <env> [-X M] [-d B] URL call URL [B] (connect 10s, total 30s)
   discover-pyroscope [env...]                 discover [ENV...] --since 1h
   pyroscope-services <env> [duration]         services ENV --since 1h -o names
-  pyroscope-profiles <env>                    types ENV --since 1h -o names
+  pyroscope-profiles <env>                    types --source ENV --since 1h --listing
   pyroscope-labels <env> [label] [--range D]  labels ENV [LABEL] --since 2h -o names
   pyroscope-flamegraph <env> <service>        top ENV/SERVICE --since 10m --max-nodes 16384 --facts
       [duration] [type id] [nodes]            (--json: export -o json)
       [--range D] [--start T --end T] [--type T] [--label k=v] [--max-nodes N] [--json]
-  pyroscope-diff <env> <service> [--type T]   diff ENV/SERVICE B0 B1 C0 C1
+  pyroscope-diff <env> <service> [--type T]   diff ENV/SERVICE B0 B1 C0 C1 --facts
       [--label k=v] B0 B1 C0 C1
   pyroscope-query <env> <Method> [json]       call METHOD JSON --source ENV
   pyroscope-link <env> <query> [range] [view] link -q QUERY --since 1h --view single
@@ -255,17 +275,32 @@ GCX
 
 What `gcx profiles ...` asks, in our words. Its flag names mean the same here.
 
-  profiles query [EXPR]            top; with -o pprof: export -o pprof (--max-nodes to cut)
+  profiles query [EXPR]            top -q EXPR (last hour; its 50,000 nodes: --max-nodes 50000)
       --stacktrace-selector, --profile-id, --span-id, --trace-id   the same names
-  profiles metrics [EXPR]          series (--group-by, --step, --limit 10), ranked: series --top
-  profiles exemplars profile|span  exemplars profile|span (-n 100, --max-label-columns 3)
+      -o pprof                     top -o pprof, export -o pprof: uncut; on a terminal the file is
+                                   profile-DATE-TIME.pb.gz
+      --pprof-path FILE            --out FILE (both names are read)
+      --pprof-overwrite            --force (both names are read)
+      -o dot                       top -o dot (-n says how many functions)
+  profiles metrics [EXPR]          series -q EXPR: points
+      --top                        series --top (--group-by service_name, --limit 10)
+      --group-by, --step           the same; --group-by may be repeated, a step is at least 15s
+      --aggregation sum|average    the same; averages are computed here
+  profiles exemplars profile|span  exemplars profile|span (cpu)
+      --top-n 100                  -n 100 (both names are read)
+      --max-label-columns 3        the same
   profiles labels [-l NAME]        labels [NAME]
   profiles list-profile-types      types
   profiles data-range              stats
-  -d UID                           -d UID (--datasource)
-  --context C                      --source C
+  -d UID                           the same (--datasource)
+  --context C                      --source C (both names are read)
+  --profile-type T, --expr S       the same (--type T, -q S)
+  --json                           the same
   --json a,b; --json list; --jq    --fields a,b; --fields list; pipe to jq
-  -o wide, graph, agents           series --wide; bars are always there; -o md
+  -o json, yaml                    -o json (which is YAML too)
+  -o wide                          -o wide: nothing is cut; series: a column a group; exemplars: all
+                                   labels
+  -o graph, agents                 bars are always there; -o md (both names are read)
 ]]
 end
 

@@ -54,13 +54,18 @@ function options.has(command, format)
   return false
 end
 
+local function spell(index, flag)
+  for _, spelling in ipairs(flag) do index[spelling] = flag end
+  for _, spelling in ipairs(flag.also or {}) do index[spelling] = flag end
+end
+
 --- Spelling -> flag.
 ---@param command table
 function options.index(command)
   local index = {}
   for _, section in ipairs(options.sections(command)) do
     for _, flag in ipairs(section.flags) do
-      for _, spelling in ipairs(flag) do index[spelling] = flag end
+      spell(index, flag)
     end
   end
   for _, spelling in ipairs { "-h", "--help" } do
@@ -73,13 +78,9 @@ end
 function options.everything()
   local index = {}
   for _, group in ipairs(flags.groups) do
-    for _, flag in ipairs(group) do
-      for _, spelling in ipairs(flag) do index[spelling] = flag end
-    end
+    for _, flag in ipairs(group) do spell(index, flag) end
   end
-  for _, flag in pairs(flags.single) do
-    for _, spelling in ipairs(flag) do index[spelling] = flag end
-  end
+  for _, flag in pairs(flags.single) do spell(index, flag) end
   return index
 end
 
@@ -195,7 +196,20 @@ function checks.choice(value, flag)
     "one of: " .. table.concat(flag.choices, ", "))
 end
 
+-- Formats by the words of other tools: what they write is what ours means.
+local formats = { agents = "md", markdown = "md", yaml = "json", graph = "table", text = "table" }
+
+-- `wide` is a table of which nothing is cut; the command may have more columns for it.
+local function wide(values)
+  if values.format == "wide" then
+    values.format, values.wide, values.no_truncate = "table", true, true
+  end
+  return values
+end
+
 function checks.format(value, flag, command)
+  if formats[value] and not options.has(command, value) then value = formats[value] end
+  if value == "wide" and options.has(command, "table") then return value end
   for _, format in ipairs(command.formats) do
     if value == format then return value end
   end
@@ -254,11 +268,13 @@ local function build(command, index)
   for spelling, flag in pairs(index) do
     if not made[flag] and flag.name ~= "help" and flag.name ~= "help_all" then
       made[flag] = true
-      local option = flag.value and parser:option(table.concat(flag, " "))
-        or parser:flag(table.concat(flag, " "))
+      local words = table.concat(flag, " ")
+      if flag.also then words = words .. " " .. table.concat(flag.also, " ") end
+      local option = flag.value and parser:option(words) or parser:flag(words)
       option:target(flag.name)
       if flag.value then option:args(1) end
       if flag.many or flag.count then option:count "*" end
+      if flag.once then option:overwrite(false) end
     end
     local _ = spelling
   end
@@ -266,6 +282,12 @@ local function build(command, index)
     parser:argument(argument.name):args(argument.many and "*" or argument.optional and "?" or 1)
   end
   return parser
+end
+
+local function joined(lists)
+  local all = {}
+  for _, list in ipairs(lists) do table.move(list, 1, #list, #all + 1, all) end
+  return all
 end
 
 local function checked(command, index, parsed)
@@ -282,6 +304,7 @@ local function checked(command, index, parsed)
         results[i] = result
       end
       if flag.many then
+        if flag.kind == "list" then results = joined(results) end
         if #results > 0 then values[flag.name] = results end
       else
         values[flag.name] = results[1]
@@ -358,7 +381,7 @@ function options.parse(command, arguments)
     end
     values.format = "json"
   end
-  return exclusive(values)
+  return exclusive(wide(values))
 end
 
 return options

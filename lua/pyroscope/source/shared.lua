@@ -123,6 +123,14 @@ function shared.fixed_labels(matchers)
   return labels
 end
 
+--- Whether values are means per profile: those of stocks, unless sums are asked for.
+---@param resolved pyroscope.resolved
+---@return boolean
+function shared.averaged(resolved)
+  if resolved.aggregation then return resolved.aggregation == "average" end
+  return resolved.kind == "stock" and not resolved.sum
+end
+
 --- What is shown of a raw sum: per second for flows, per profile for stocks (nil: not known).
 ---@param resolved pyroscope.resolved
 ---@param raw number
@@ -130,11 +138,38 @@ end
 ---@param profiles? integer
 ---@return number?
 function shared.shown(resolved, raw, seconds, profiles)
-  if resolved.kind == "stock" then
-    if resolved.sum then return raw end
-    return profiles and profiles > 0 and raw / profiles or nil
-  end
+  if shared.averaged(resolved) then return profiles and profiles > 0 and raw / profiles or nil end
+  if resolved.kind == "stock" then return raw end
   return seconds > 0 and raw / seconds or raw
+end
+
+--- Makes a list shorter; nil leaves it as it is.
+function shared.limited(rows, limit)
+  for i = #rows, (limit or #rows) + 1, -1 do rows[i] = nil end
+  return rows
+end
+
+--- Some labels of a set.
+---@param labels table<string,string>
+---@param names string[]
+---@return table<string,string>
+function shared.reduced(labels, names)
+  local some = {}
+  for _, name in ipairs(names) do some[name] = labels[name] end
+  return some
+end
+
+--- Order of rows: the largest sum first, then by key.
+function shared.by_sum(a, b)
+  if a.sum ~= b.sum then return a.sum > b.sum end
+  return a.key < b.key
+end
+
+--- Order of exemplars: the largest first, then the oldest.
+function shared.by_value(a, b)
+  if a.value ~= b.value then return a.value > b.value end
+  if a.time_ms ~= b.time_ms then return a.time_ms < b.time_ms end
+  return (a.profile_id or a.span_id or "") < (b.profile_id or b.span_id or "")
 end
 
 --- The error of a question whose tag filters leave nothing; nil where it has none.

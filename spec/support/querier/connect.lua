@@ -129,6 +129,13 @@ function connect.ask(state, request, method, message)
   local server = { decoded = true, mode = state.mode, utf8 = request.utf8 or false,
     now_ms = state.now_ms, lookback_ms = state.lookback_ms, length_ms = state.length_ms }
   local answer, err = rpc.call(store, method, aged(state, method, message), server)
+  if answer and state.annotate and method == "SelectSeries" then
+    for _, series in ipairs(answer.series or {}) do
+      for _, point in ipairs(series.points or {}) do
+        point.annotations = { { key = state.annotate, value = '{"body":{"periodLimitMb":10}}' } }
+      end
+    end
+  end
   if answer then return answer end
   if err.kind == "rpc" then
     return nil, connect.refusal(state, err.code, err.message, err.status and

@@ -16,8 +16,8 @@ local command = {
   usage = "diff A B | TARGET [--before SIDE --after SIDE] | TARGET FROM TO FROM TO [options]",
   arguments = { { name = "items", shown = "A B", many = true, optional = true,
     complete = "targets" } },
-  flags = { "before", "after", "mode", "noise", "limit", "cum", "group", "bounds", "per_request",
-    "fail_over", "max_other", "where", "window", "data", "stack", "tree", "picture",
+  flags = { "facts", "before", "after", "mode", "noise", "limit", "cum", "group", "bounds",
+    "per_request", "fail_over", "max_other", "where", "window", "data", "stack", "tree", "picture",
     "output", "source" },
   without = { "invert", "relative_percentages", "unit" },
   formats = { "table", "json", "jsonl", "csv", "tsv", "md", "quickfix", "names", "svg", "html",
@@ -213,6 +213,13 @@ local function side_json(diff, i, part)
     scaled = value, cores = scale and value * scale or nil, other = side.other_share }
 end
 
+-- The facts of the older script: the raw values of both sides and how many functions there are.
+local function facts_of(diff, rest, shown)
+  return { ("Left ticks:  %d %s"):format(diff.sides[1].raw, diff.unit or ""),
+    ("Right ticks: %d %s"):format(diff.sides[2].raw, diff.unit or ""),
+    ("Functions:   %d"):format((rest and rest.functions or 0) + shown) }
+end
+
 local function build(run, diff, parts, all, n, options)
   local show = shower(diff)
   local rows = { table.unpack(all.rows, 1, n) }
@@ -257,6 +264,8 @@ local function build(run, diff, parts, all, n, options)
     mode_line(diff, options),
   }
   document.title[#document.title + 1] = noise_line(diff, show, options, rest)
+  if options.facts then table.move(facts_of(diff, rest, #rows), 1, 3, #document.title + 1,
+    document.title) end
   local patterns = question.patterns(options)
   if patterns ~= "" then document.title[#document.title + 1] = "only " .. printable(patterns) end
   document.view = options.format == "md" and markdown_view(show, options)

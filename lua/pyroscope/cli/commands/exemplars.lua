@@ -77,13 +77,15 @@ local function compare(run, source, resolved, row, options)
   diff, err = require "pyroscope".diff(rest, one, { mode = "share" })
   if not diff then return nil, err end
   local screen = run.screen
-  local lines = { "", ("the largest against the rest of the window (share of each):") }
-  for _, r in ipairs(diff:rows(options.limit and options.limit > 0 and options.limit < 50
+  local lines = { "the largest against the rest of the window (share of each):" }
+  local list = {}
+  for i, r in ipairs(diff:rows(options.limit and options.limit > 0 and options.limit < 50
       and options.limit or 10)) do
     lines[#lines + 1] = ("  %6s > %6s  %s"):format(units.percent(r.before), units.percent(r.after),
       screen:name(r.name))
+    list[i] = { name = r.name, rest_share = r.before, share = r.after }
   end
-  return lines
+  return lines, list
 end
 
 function command.run(run, options)
@@ -115,8 +117,8 @@ function command.run(run, options)
   document.title = { table.concat({ ("%s exemplars"):format(kind),
     require "pyroscope.types".short(resolved.profile_type),
     require "pyroscope.cli.screen".printable(found.shown or found.text or source.name),
-    run:window(resolved.from_ms, resolved.to_ms), ("%s of step %s"):format(units.count(#rows),
-    units.span(rows.step_ms)) }, " · ") }
+    run:window(resolved.from_ms, resolved.to_ms), ("the largest %s"):format(units.count(#rows)),
+    rows.step_ms and "one for every " .. units.span(rows.step_ms) or nil }, " · ") }
   document.view = {
     { "TIME", cell = function(row) return units.time(row.time_ms, { tz = options.tz }) end },
     { "VALUE", right = true, cell = function(row)
@@ -130,19 +132,22 @@ function command.run(run, options)
         cell = function(row, screen) return screen:name(row[field[1]] or "-") end })
     end
   end
-  for _, name in ipairs(command.label_columns(rows, options.label_columns or 3)) do
+  for _, name in ipairs(command.label_columns(rows, options.label_columns
+      or options.wide and #rows * 100 or 3)) do
     table.insert(document.view, { name:upper(), shrink = 8,
       cell = function(row, screen) return screen:name(row.labels[name] or "-") end })
   end
   if options.with_diff then
-    local lines
-    lines, err = compare(run, source, resolved, rows[1], options)
+    local lines, list
+    lines, list = compare(run, source, resolved, rows[1], options)
     if not lines then
       document.warnings = document.warnings or {}
-      table.insert(document.warnings, "the largest cannot be compared: " .. err.message)
+      table.insert(document.warnings, "the largest cannot be compared: " .. list.message)
       document.partial = true
     else
       document.notes = function() return lines end
+      document.head.largest = { profile_id = rows[1].profile_id, span_id = rows[1].span_id,
+        functions = list[1] and list or nil }
     end
   end
   document.keep = function(n)

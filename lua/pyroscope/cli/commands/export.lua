@@ -48,7 +48,10 @@ end
 
 local function receipt(options, format, bytes, what)
   if not options.out then return nil end
-  return ("%s  %s  %s  %s"):format(options.out, format, units.bytes(#bytes), what)
+  local handle = format == "pprof" and core.pprof(bytes)
+  local samples = handle and ("%s samples  "):format(units.count(handle.samples)) or ""
+  if handle then handle:close() end
+  return ("%s  %s  %s  %s%s"):format(options.out, format, units.bytes(#bytes), samples, what)
 end
 
 local function pprof(run, options, source, resolved)

@@ -32,10 +32,20 @@ function command.of(run, options, text, asked)
       message = ("'%s' is no server: nobody shows it under an address"):format(source.name),
       hint = "pscope open draws it; pscope export writes it" }
   end
-  local resolved, err = question.resolve(options, found, source)
-  if not resolved then return nil, err end
+  local resolved, settled = question.guess(options, found, source)
+  if not resolved then return nil, settled end
+  local guessed
+  if type(settled) == "function" then
+    -- an address is right, too, where nobody sends profiles now or nobody answers
+    local known, err = settled()
+    if known then resolved = known else guessed = err end
+  end
   if not asked.as then source:server() end -- which pages it has
   local url, why = source:link(resolved, asked)
+  if url and guessed and guessed.kind ~= "no_data" then
+    local said = ("type %s is a guess: %s"):format(resolved.profile_type, guessed.message)
+    why = type(why) == "string" and why .. "; " .. said or said
+  end
   return url, why, resolved, source
 end
 

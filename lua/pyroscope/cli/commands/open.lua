@@ -12,8 +12,9 @@ local command = {
   without = { "fields", "budget", "unit", "no_truncate", "format", "json", "out", "force" },
   examples = { "pscope open prod/checkout", "pscope open cpu.pb.gz --with pprof",
     "pscope open prod/checkout --with editor" },
-  notes = "What is written for other programs lies in a folder of mode 700 below the system's "
-    .. "folder for temporary files.",
+  notes = "grafana insists on Grafana's page: the source has to be asked through it. What is "
+    .. "written for other programs lies in a folder of mode 700 below the system's folder for "
+    .. "temporary files.",
 }
 
 local function exists(program)
@@ -84,7 +85,7 @@ local function page_of(run, options)
   local url, why, _, source = link.of(run, options, options.target, { view = options.view })
   if url then
     if type(why) == "string" then run:warn(why) end
-    return url
+    return url, nil, source
   end
   if type(why) == "table" and why.code == "no_page" and not source then
     local bytes, err = drawn(run, options,
@@ -95,10 +96,21 @@ local function page_of(run, options)
   return nil, why
 end
 
+-- Grafana's own page, or an error that says how it becomes one.
+local function grafanas(page, source)
+  if page and page:find "/explore%?" and (source.base:find "/api/datasources/proxy/") then
+    return page
+  end
+  return nil, errors.new { kind = "unsupported", code = "no_grafana",
+    message = ("'%s' is not asked through Grafana"):format(source and source.name or "this"),
+    hint = "grafana = URL in the deployment, or --source GRAFANA-URL --datasource UID" }
+end
+
 function command.run(run, options)
   local with = options.with or "browser"
-  if with == "browser" then
-    local page, err = page_of(run, options)
+  if with == "browser" or with == "grafana" then
+    local page, err, source = page_of(run, options)
+    if page and with == "grafana" then page, err = grafanas(page, source) end
     if not page then return nil, err end
     return in_browser(run, page)
   end

@@ -2,6 +2,7 @@
 
 local errors = require "pyroscope.errors"
 local question = require "pyroscope.cli.question"
+local shared = require "pyroscope.source.shared"
 local subject = require "pyroscope.cli.subject"
 local target = require "pyroscope.cli.target"
 local types = require "pyroscope.types"
@@ -11,7 +12,8 @@ local command = {
   name = "series",
   summary = "The total over time: rates of flows, per profile for stocks",
   arguments = { { name = "target", optional = true, complete = "targets" } },
-  flags = { "group_by", "step", "top", "wide", "limit", "window", "data", "output", "source" },
+  flags = { "group_by", "aggregation", "step", "top", "wide", "limit", "window", "data", "output",
+    "source" },
   formats = { "table", "json", "jsonl", "csv", "tsv", "md" },
   columns = {
     { name = "labels", kind = "labels" }, { name = "value", kind = "number" },
@@ -22,16 +24,17 @@ local command = {
   examples = { "pscope series prod/checkout", "pscope series prod/checkout --group-by pod "
     .. "--step 1m",
     "pscope series prod/ --group-by service_name --top" },
-  notes = "A point covers [time, time + step). --top ranks the groups by their value over the "
-    .. "window; "
-    .. "-n (default 10) says how many groups are shown. CSV has a line a point: time (UTC), "
-    .. "labels, "
-    .. "value.",
+  notes = "A point covers [time, time + step). --top ranks the groups (services, where no "
+    .. "--group-by says otherwise) by their value over the window; -n (default 10) says how many "
+    .. "groups are shown. Averages are computed here, per profile: servers of the new storage "
+    .. "only sum. CSV has a line a point: time (UTC), labels, value.",
 }
 
 local function what_of(answer, options)
-  return { unit = answer.unit, kind = answer.kind, class = types.class(answer.profile_type),
-    short = true, seconds = answer.kind ~= "stock" and 1 or nil, force = options.unit }
+  local rate = answer.kind ~= "stock" and not answer.averaged
+  return { unit = answer.unit, kind = rate and "flow" or "stock",
+    class = rate and types.class(answer.profile_type) or nil, short = true,
+    seconds = rate and 1 or nil, force = options.unit }
 end
 
 local function title_of(run, place, answer, resolved, extra)
@@ -59,17 +62,24 @@ local function warnings_of(resolved, answer)
   return subject.join({}, resolved.warnings, answer.warnings)
 end
 
+-- What the header says of values that are not the usual ones.
+local function said(options)
+  if not options.aggregation then return "" end
+  return options.aggregation == "average" and " · mean of a profile" or " · sums"
+end
+
 local function ranking(run, options, source, place, resolved)
   local rows, err = source:top_series(resolved)
   if not rows then return nil, err end
   local answer = { unit = resolved.unit, kind = resolved.kind,
-    profile_type = resolved.profile_type }
+    profile_type = resolved.profile_type, averaged = shared.averaged(resolved) }
   local what = what_of(answer, options)
   local cpu = what.class == "cpu" and units.seconds(answer.unit)
   local n = options.limit or 10
   local shown = { table.unpack(rows, 1, n == 0 and #rows or math.min(n, #rows)) }
   local share, total, rest = 0, 0, 0
   for i, row in ipairs(rows) do
+    row.value = row.value or 0 -- nobody knows how many profiles a stock is divided by
     if cpu then row.cores = row.value * cpu end
     total = total + row.value
     if i <= #shown then share = share + (row.share or 0) else rest = rest + row.value end
@@ -79,11 +89,12 @@ local function ranking(run, options, source, place, resolved)
   local document = { type = "pyroscope.series", columns = command.columns, rows = shown,
     warnings = warnings_of(resolved, rows), partial = rows.partial }
   document.head = { query = question.document(resolved, source.name),
-    totals = { unit = answer.unit, kind = answer.kind, groups = #rows },
+    totals = { unit = answer.unit, kind = answer.kind, groups = #rows,
+      aggregation = answer.averaged and "average" or "sum" },
     coverage = { shown = share + 0.0, rest = math.max(0, 1 - share) } }
   document.head.query.group_by = resolved.group_by[1] and resolved.group_by or nil
   document.title = { title_of(run, place, answer, resolved,
-    ("%d of %d groups"):format(#shown, #rows)) }
+    ("%d of %d groups"):format(#shown, #rows) .. said(options)) }
   local printable = require "pyroscope.cli.screen".printable
   document.view = {
     { "VALUE", right = true, cell = function(row) return units.value(row.value, what) end },
@@ -169,7 +180,8 @@ local function flat(rows, group_by, options, answer)
     end
     columns[#columns + 1] = { name = "value", kind = "number" }
     columns[#columns + 1] = { name = "unit", kind = "text" }
-    local unit = answer.unit .. (answer.kind == "stock" and " per profile" or " per second")
+    local unit = answer.unit .. (answer.averaged and " per profile"
+      or answer.kind ~= "stock" and " per second" or "")
     for _, row in ipairs(rows) do
       for _, point in ipairs(row.points) do
         lines[#lines + 1] = { time = units.time(point.time_ms, { form = "rfc3339" }),
@@ -178,6 +190,39 @@ local function flat(rows, group_by, options, answer)
     end
   end
   return { columns = columns, rows = lines }
+end
+
+local SAID = { ["pyroscope.ingest.throttled"] = "ingestion was throttled",
+  ["pyroscope.ingest.sampled"] = "only a sample of the profiles was taken in" }
+
+-- What the server says of single steps: rows for programs, a warning for people.
+local function annotations(document, rows, step_ms, options)
+  local list, spans, keys = {}, {}, {}
+  for _, row in ipairs(rows) do
+    for _, point in ipairs(row.points) do
+      for _, note in ipairs(point.annotations or {}) do
+        local key = note.key or ""
+        list[#list + 1] = { time_ms = point.time_ms, labels = row.labels, key = key,
+          value = note.value }
+        local span = spans[key] or { from = point.time_ms, to = point.time_ms, steps = {} }
+        if not spans[key] then
+          spans[key], keys[#keys + 1] = span, key
+        end
+        span.from, span.to = math.min(span.from, point.time_ms), math.max(span.to, point.time_ms)
+        span.steps[point.time_ms] = true
+      end
+    end
+  end
+  table.sort(keys)
+  local printable = require "pyroscope.cli.screen".printable
+  for _, key in ipairs(keys) do
+    local span, count = spans[key], 0
+    for _ in pairs(span.steps) do count = count + 1 end
+    table.insert(document.warnings, ("%s in %d step%s of %s: values are too small there (%s)")
+      :format(SAID[key] or printable(key), count, count == 1 and "" or "s",
+        units.window(span.from, span.to + step_ms, { tz = options.tz }), printable(key)))
+  end
+  return list[1] and list or nil
 end
 
 local function wide_body(rows, group_by, what, options)
@@ -202,12 +247,10 @@ function command.run(run, options)
   local place, source = target.find(run, options.target)
   if not place then return nil, source end
   local group_by = options.group_by or {}
-  if options.top and #group_by == 0 then
-    return nil, errors.new { kind = "usage", message = "--top needs --group-by",
-      hint = "rank by a label: --group-by pod --top" }
-  end
-  local resolved, err = question.resolve(options, place, source, { extra = {
-    group_by = options.group_by, step = options.step } })
+  if options.top and #group_by == 0 then group_by = { "service_name" } end
+  local resolved, err = question.resolve(options, place, source, { everything = options.top,
+    extra = { group_by = group_by[1] and group_by or nil, step = options.step,
+      aggregation = options.aggregation } })
   if not resolved then return nil, err end
   run.progress:update { what = "fetching" }
   if options.top then return ranking(run, options, source, place, resolved) end
@@ -219,6 +262,7 @@ function command.run(run, options)
     return nil, source.absence and source:absence(resolved)
       or errors.new { kind = "no_data", message = "no points in this window" }
   end
+  answer.averaged = shared.averaged(resolved)
   local what = what_of(answer, options)
   local cpu = what.class == "cpu" and units.seconds(answer.unit)
   local most = prepare(answer, cpu)
@@ -240,11 +284,12 @@ function command.run(run, options)
   end
   document.head = { query = question.document(resolved, source.name),
     totals = { unit = answer.unit, kind = answer.kind, step_ms = answer.step_ms,
-      groups = #answer } }
+      groups = #answer, aggregation = answer.averaged and "average" or "sum" },
+    annotations = annotations(document, rows, answer.step_ms, options) }
   document.head.query.from_ms, document.head.query.to_ms = answer.from_ms, answer.to_ms
   document.head.query.group_by = group_by[1] and group_by or nil
   document.title = { title_of(run, place, answer, resolved,
-    "step " .. units.span(answer.step_ms)) }
+    "step " .. units.span(answer.step_ms) .. said(options)) }
   document.flat = function() return flat(rows, group_by, options, answer) end
   local function clock(ms)
     return units.time((ms + 500) // 1000 * 1000, { tz = options.tz, form = "clock" })

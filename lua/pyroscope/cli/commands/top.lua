@@ -10,8 +10,7 @@ local command = {
   arguments = { { name = "target", optional = true, complete = "targets" } },
   flags = { "facts", "limit", "cum", "group", "where", "max_other", "window", "data", "stack",
     "tree", "output", "source" },
-  own_flags = { facts = { "--facts", name = "facts", help = "a header of one fact a line" } },
-  formats = { "table", "json", "jsonl", "csv", "tsv", "md", "quickfix", "names" },
+  formats = { "table", "json", "jsonl", "csv", "tsv", "md", "quickfix", "names", "dot", "pprof" },
   columns = {
     { name = "name", kind = "text" }, { name = "file", kind = "text" },
     { name = "line", kind = "integer" }, { name = "self", kind = "int64" },
@@ -24,7 +23,8 @@ local command = {
     "pscope export prod/checkout | pscope top - --focus 'json\\.'" },
   notes = "Printed rows, the rest and truncated stacks add up to the total. Recursion counts once "
     .. "in totals. CPU is shown in cores; stocks (memory in use, goroutines) as the mean per "
-    .. "profile, with --sum as sums. Patterns are RE2 with pprof's meanings.",
+    .. "profile, with --sum as sums. Patterns are RE2 with pprof's meanings. -o dot and pprof "
+    .. "write the profile itself; pprof on a terminal goes to profile-DATE-TIME.pb.gz.",
 }
 
 -- How a bar's cell stands for a share, so that the longest fits.
@@ -181,7 +181,19 @@ local function facts_of(self)
     ("Functions:  %d"):format(math.max(0, count - 1)), ("Depth:      %d"):format(depth) }
 end
 
+-- What is no table is a file: pprof gets a name of its own, as nobody wants it on a screen.
+local function write(run, options)
+  if options.format == "pprof" and not options.out and run.terminal.output then
+    options.out = os.date "!profile-%Y-%m-%d-%H%M%S.pb.gz"
+  end
+  if options.format == "dot" then
+    options.nodes = options.limit == 0 and -1 or options.limit
+  end
+  return require "pyroscope.cli.commands.export".run(run, options)
+end
+
 function command.run(run, options)
+  if options.format == "dot" or options.format == "pprof" then return write(run, options) end
   local self, err = subject.fetch(run, options.target,
     { exact = true, granularity = options.group == "line" and "line" or nil })
   if not self then return nil, err end

@@ -8,7 +8,9 @@ local command = {
   name = "types",
   summary = "Profile types with their unit and kind; of one service when named",
   arguments = { { name = "target", optional = true, complete = "targets" } },
-  flags = { "window", "data", "output", "source" },
+  flags = { "listing", "window", "data", "output", "source" },
+  own_flags = { listing = { "--listing", name = "listing",
+    help = "one line a type, without a header: id, name/sample type" } },
   without = { "unit", "type" },
   formats = { "table", "json", "jsonl", "csv", "tsv", "md", "names" },
   columns = {
@@ -79,6 +81,16 @@ function command.run(run, options)
     name_field = "id", head = { query = question.document(resolved, source.name) } }
   document.title = { table.concat({ printable(place.name), run:window(resolved.from_ms,
     resolved.to_ms), ("%d profile type%s"):format(#rows, #rows == 1 and "" or "s") }, " · ") }
+  if options.listing then
+    local longest = 0
+    for _, row in ipairs(rows) do longest = math.max(longest, #row.id) end
+    local lines = {}
+    for i, row in ipairs(rows) do
+      lines[i] = printable(("%-" .. longest .. "s  %s/%s"):format(row.id, row.name,
+        row.sample_type)) .. "\n"
+    end
+    return run:write(table.concat(lines))
+  end
   document.view = {
     { "WORD", cell = function(row) return row.word or "-" end },
     { "TYPE", cell = function(row) return printable(row.name .. "/" .. row.sample_type) end },

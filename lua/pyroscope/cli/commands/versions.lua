@@ -3,6 +3,7 @@
 local errors = require "pyroscope.errors"
 local question = require "pyroscope.cli.question"
 local scope = require "pyroscope.cli.scope"
+local shared = require "pyroscope.source.shared"
 local units = require "pyroscope.units"
 
 local command = {
@@ -18,13 +19,11 @@ local command = {
     { name = "instances", kind = "integer" }, { name = "services", kind = "integer" },
   },
   examples = { "pscope versions prod/checkout --since 24h", "pscope versions ./incident" },
-  notes = "Looks at the labels version, service_version and service_git_ref. First and last are "
-    .. "seen in steps of a 200th of the window.",
+  notes = "Looks at the labels version, service_version, service.version and service_git_ref. "
+    .. "First and last are seen in steps of a 200th of the window.",
 }
 
-local LABELS = { "version", "service_version", "service_git_ref" }
-local INSTANCES = { "pod", "instance", "container_id", "hostname", "service_instance_id", "node",
-  "host" }
+local LABELS, INSTANCES = shared.version_labels, shared.instance_labels
 local STEPS = 200
 
 -- When each value of a label had profiles, from a timeline grouped by it.
@@ -64,11 +63,32 @@ local function distinct(sets, label, value, others)
   end
 end
 
+-- The question of a type that is there: CPU where nothing is said and there is CPU, else the first.
+local function resolve(options, place, source)
+  if options.type then return question.resolve(options, place, source, { everything = true }) end
+  local resolved, err = question.resolve(options, place, source,
+    { everything = true, type = false })
+  if not resolved then return nil, err end
+  local rows
+  rows, err = source:profile_types(resolved, { selector = resolved.selector })
+  if not rows then return nil, err end
+  if #rows == 0 then return nil, scope.empty(source, resolved, "versions") end
+  local chosen = rows[1]
+  for _, row in ipairs(rows) do
+    if row.class == "cpu" and (chosen.class ~= "cpu" or row.sample_type == "cpu") then
+      chosen = row
+    end
+  end
+  resolved.profile_type, resolved.unit = chosen.id, chosen.sample_unit
+  resolved.kind, resolved.class = chosen.kind, chosen.class
+  return resolved
+end
+
 function command.run(run, options)
   local types = require "pyroscope.cli.commands.types"
   local source, place = types.place(run, options)
   if not source then return nil, place end
-  local resolved, err = question.resolve(options, place, source, { everything = true })
+  local resolved, err = resolve(options, place, source)
   if not resolved then return nil, err end
   local names = { "service_name" }
   table.move(LABELS, 1, #LABELS, 2, names)
@@ -78,28 +98,26 @@ function command.run(run, options)
   if not sets then return nil, err end
   local rows, warnings, partial = {}, {}, nil
   for _, label in ipairs(LABELS) do
-    if distinct(sets, label, nil, {}) == nil then
-      local values, seen = {}, {}
-      for _, set in ipairs(sets) do
-        local value = set[label]
-        if value and value ~= "" and not seen[value] then
-          seen[value], values[#values + 1] = true, value
-        end
+    local values, seen = {}, {}
+    for _, set in ipairs(sets) do
+      local value = set[label]
+      if value and value ~= "" and not seen[value] then
+        seen[value], values[#values + 1] = true, value
       end
-      if #values > 0 then
-        local times, why = spans(source, resolved, label)
-        if not times then
-          table.insert(warnings, ("times of %s are unknown: %s"):format(label, why.message))
-        else
-          partial = partial or why.partial
-        end
-        for _, value in ipairs(values) do
-          local span = times and times[value] or {}
-          rows[#rows + 1] = { label = label, name = value, first_ms = span.first_ms,
-            last_ms = span.last_ms and math.min(span.last_ms, resolved.to_ms),
-            instances = distinct(sets, label, value, INSTANCES),
-            services = distinct(sets, label, value, { "service_name" }) }
-        end
+    end
+    if #values > 0 then
+      local times, why = spans(source, resolved, label)
+      if not times then
+        table.insert(warnings, ("times of %s are unknown: %s"):format(label, why.message))
+      else
+        partial = partial or why.partial
+      end
+      for _, value in ipairs(values) do
+        local span = times and times[value] or {}
+        rows[#rows + 1] = { label = label, name = value, first_ms = span.first_ms,
+          last_ms = span.last_ms and math.min(span.last_ms, resolved.to_ms),
+          instances = distinct(sets, label, value, INSTANCES),
+          services = distinct(sets, label, value, { "service_name" }) }
       end
     end
   end

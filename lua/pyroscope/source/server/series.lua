@@ -19,21 +19,7 @@ local function too_many(cells)
       cells.count, MOST_STEPS), hint = "take a longer step or a shorter window" }
 end
 
-local function by_sum(a, b)
-  if a.sum ~= b.sum then return a.sum > b.sum end
-  return a.key < b.key
-end
-
-local function limited(rows, limit)
-  for i = #rows, (limit or #rows) + 1, -1 do rows[i] = nil end
-  return rows
-end
-
-local function reduced(labels, names)
-  local some = {}
-  for _, name in ipairs(names) do some[name] = labels[name] end
-  return some
-end
+local by_sum, limited, reduced = shared.by_sum, shared.limited, shared.reduced
 
 local function joined(...)
   local all = {}
@@ -44,7 +30,7 @@ end
 -- Values and (of stocks) counts of a question in one flight.
 local function measure(self, question, cells, group_by)
   local tasks = { function() return grid.values(self, question, cells, group_by) end }
-  if question.kind == "stock" and not question.sum then
+  if shared.averaged(question) then
     tasks[2] = function() return grid.counts(self, question, cells, group_by) end
   end
   local results = flight.all(tasks)
@@ -130,7 +116,7 @@ local function from_trees(self, question, cells)
         asked.matchers = selector.merge(question.matchers, selector.from_labels(labels))
         asked.selector = selector.build(asked.matchers)
         local count
-        if question.kind == "stock" and not question.sum then count = self:count(asked) end
+        if shared.averaged(question) then count = self:count(asked) end
         local profile, err = self:profile(asked)
         if not profile then
           if err.kind == "no_data" then return true end
@@ -269,12 +255,6 @@ end
 
 -- Exemplars ---------------------------------------------------------------------------------
 
-local function by_value(a, b)
-  if a.value ~= b.value then return a.value > b.value end
-  if a.time_ms ~= b.time_ms then return a.time_ms < b.time_ms end
-  return (a.profile_id or a.span_id or "") < (b.profile_id or b.span_id or "")
-end
-
 local function exemplar_of(exemplar, series_labels)
   local labels = {}
   for name, value in pairs(series_labels) do labels[name] = value end
@@ -312,7 +292,7 @@ function client:exemplars(asked)
     or math.max(1000, (question.to_ms - question.from_ms) // limit // 1000 * 1000)
   local cells = grid.of(fitted)
   if cells.count > MOST_STEPS then return too_many(cells) end
-  local rows, seen, points = {}, {}, 0
+  local rows, seen, points, without = {}, {}, 0, 0
   local span = question.exemplars == "span"
   local found
   found, err = grid.collect(self, question, cells, {
@@ -325,6 +305,8 @@ function client:exemplars(asked)
       for _, exemplar in ipairs(point.exemplars or {}) do
         local row = exemplar_of(exemplar, labels)
         local id = row.profile_id or row.span_id
+        if span then id = row.span_id end
+        if not id then without = without + 1 end
         local inside = row.time_ms and row.time_ms >= question.from_ms
           and row.time_ms < question.to_ms
         if id and inside and not seen[id .. "\1" .. row.time_ms] then
@@ -342,7 +324,11 @@ function client:exemplars(asked)
       hint = span and "ask for kind 'profile', or a service that is profiled with spans"
         or "they need the new storage (v2) from version 1.17 on: pscope doctor" }
   end
-  table.sort(rows, by_value)
+  table.sort(rows, shared.by_value)
+  if without > 0 then
+    table.insert(found.warnings, ("%d exemplar%s without %s id left out"):format(without,
+      without == 1 and "" or "s", span and "a span" or "an"))
+  end
   rows.step_ms, rows.warnings, rows.partial = cells.step_ms, found.warnings, found.partial
   return limited(rows, limit)
 end
@@ -388,6 +374,5 @@ function client:heatmap(asked)
     from_ms = cells.from_ms, to_ms = cells.to_ms, rows = limited(rows, question.limit),
     warnings = found.warnings, partial = found.partial }
 end
-
 
 return client

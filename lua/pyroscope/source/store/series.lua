@@ -5,21 +5,11 @@ local errors = require "pyroscope.errors"
 local gather = require "pyroscope.source.store.profiles".gather
 local heat = require "pyroscope.source.store.heat"
 local query = require "pyroscope.query"
+local shared = require "pyroscope.source.shared"
 
 local store = {}
 
 local MOST_STEPS = 100000
-local NICE = { 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400 }
-
--- At most 1,500 points, at least 15 s apart, a length that people know.
-local function step_of(resolved)
-  if resolved.step_ms then return resolved.step_ms end
-  local least = (resolved.to_ms - resolved.from_ms) / 1500
-  for _, seconds in ipairs(NICE) do
-    if seconds * 1000 >= least then return seconds * 1000 end
-  end
-  return math.ceil(least / 86400000) * 86400000
-end
 
 local function overflow(self)
   return nil, errors.new { kind = "limit", code = "overflow",
@@ -34,23 +24,6 @@ local function add(a, b)
   return sum
 end
 
-local function key_of(labels, names)
-  local parts = {}
-  for i, name in ipairs(names) do parts[i] = labels[name] and "\1" .. labels[name] or "" end
-  return table.concat(parts, "\2")
-end
-
-local function reduced(labels, names)
-  local some = {}
-  for _, name in ipairs(names) do some[name] = labels[name] end
-  return some
-end
-
-local function by_sum(a, b)
-  if a.sum ~= b.sum then return a.sum > b.sum end
-  return a.key < b.key
-end
-
 local function by_key(a, b) return a.key < b.key end
 
 -- Hits of a question split into groups of equal labels: { key, labels, hits }, each hit with only
@@ -58,10 +31,10 @@ local function by_key(a, b) return a.key < b.key end
 local function grouped(hits, names)
   local groups, list = {}, {}
   choose.each_series(hits, function(labels, hit, set)
-    local key = key_of(labels, names)
+    local key = shared.key(labels, names)
     local group = groups[key]
     if not group then
-      group = { key = key, labels = reduced(labels, names), hits = {} }
+      group = { key = key, labels = shared.reduced(labels, names), hits = {} }
       groups[key] = group
       list[#list + 1] = group
     end
@@ -106,15 +79,6 @@ local function filters_of(resolved)
   if not (resolved.call_site or resolved.span_ids or resolved.trace_ids) then return nil end
   return { call_site = resolved.call_site, spans = set_of(resolved.span_ids),
     traces = set_of(resolved.trace_ids) }
-end
-
--- What is shown of a raw sum: per second, per profile, or as it is.
-local function shown(resolved, raw, seconds, profiles)
-  if resolved.kind == "stock" then
-    if resolved.sum then return raw end
-    return profiles > 0 and raw / profiles or nil
-  end
-  return seconds > 0 and raw / seconds or raw
 end
 
 -- Empty points of a timeline.
@@ -181,14 +145,13 @@ end
 
 -- Lengthens the window at its start to whole steps.
 local function grid(resolved)
-  local step = step_of(resolved)
-  local count = -((resolved.from_ms - resolved.to_ms) // step)
+  local step, count, from_ms = shared.grid(resolved)
   if count > MOST_STEPS then
     return nil, errors.new { kind = "usage",
       message = ("a step of %g s makes %d points, more than %d"):format(step / 1000, count,
         MOST_STEPS), hint = "take a longer step or a shorter window" }
   end
-  return step, count, resolved.to_ms - count * step
+  return step, count, from_ms
 end
 
 local function lengthened(resolved, from_ms)
@@ -196,11 +159,6 @@ local function lengthened(resolved, from_ms)
   for name, value in pairs(resolved) do copy[name] = value end
   copy.from_ms = from_ms
   return copy
-end
-
-local function limited(rows, limit)
-  for i = #rows, (limit or #rows) + 1, -1 do rows[i] = nil end
-  return rows
 end
 
 --- Values over time, one row for each value of `group_by`: per second for flows, per profile for
@@ -235,12 +193,12 @@ function store:timeline(asked)
   end
   for _, row in ipairs(rows) do
     for _, point in ipairs(row.points) do
-      point.value = shown(resolved, point.raw, step / 1000, point.profiles)
+      point.value = shared.shown(resolved, point.raw, step / 1000, point.profiles)
     end
   end
-  table.sort(rows, by_sum)
+  table.sort(rows, shared.by_sum)
   for _, row in ipairs(rows) do row.key = nil end
-  limited(rows, resolved.limit)
+  shared.limited(rows, resolved.limit)
   rows.profile_type, rows.unit, rows.kind = resolved.profile_type, resolved.unit, resolved.kind
   rows.step_ms, rows.from_ms, rows.to_ms = step, from_ms, resolved.to_ms
   rows.warnings = resolved.warnings
@@ -288,27 +246,13 @@ function store:top_series(asked)
     end
     local profiles = choose.profiles(group.hits)
     rows[i] = { labels = group.labels, sum = sum, profiles = profiles, key = group.key,
-      value = shown(resolved, sum, seconds, profiles) }
+      value = shared.shown(resolved, sum, seconds, profiles) }
     whole = whole + sum
   end
   for _, row in ipairs(rows) do row.share = whole ~= 0 and row.sum / whole or 0 end
-  table.sort(rows, by_sum)
+  table.sort(rows, shared.by_sum)
   for _, row in ipairs(rows) do row.key = nil end
-  return limited(rows, resolved.limit)
-end
-
-local function visible(labels)
-  local some = {}
-  for name, value in pairs(labels) do
-    if not name:match "^__.*__$" then some[name] = value end
-  end
-  return some
-end
-
-local function by_value(a, b)
-  if a.value ~= b.value then return a.value > b.value end
-  if a.time_ms ~= b.time_ms then return a.time_ms < b.time_ms end
-  return (a.profile_id or a.span_id) < (b.profile_id or b.span_id)
+  return shared.limited(rows, resolved.limit)
 end
 
 -- Single profiles, or spans, of hits as heat map and exemplars want them; `unsupported` for spans
@@ -345,9 +289,9 @@ function store:exemplars(asked)
   local found
   found, err = singles(self, resolved, hits)
   if not found then return nil, err end
-  table.sort(found, by_value)
-  limited(found, resolved.limit or 100)
-  for _, row in ipairs(found) do row.labels = visible(row.labels) end
+  table.sort(found, shared.by_value)
+  shared.limited(found, resolved.limit or 100)
+  for _, row in ipairs(found) do row.labels = shared.visible(row.labels) end
   return found
 end
 
@@ -373,7 +317,9 @@ function store:heatmap(asked)
     end })
   for _, row in ipairs(rows) do
     for _, slot in ipairs(row.slots) do
-      for _, exemplar in ipairs(slot.exemplars) do exemplar.labels = visible(exemplar.labels) end
+      for _, exemplar in ipairs(slot.exemplars) do
+        exemplar.labels = shared.visible(exemplar.labels)
+      end
     end
   end
   return { profile_type = resolved.profile_type, unit = resolved.unit, step_ms = step,
