@@ -58,6 +58,11 @@ describe("screens of pscope", function()
     series = "series ./world --group-by version --step 30m",
     ranking = "series ./world --group-by version --top",
     stats = "stats ./world",
+    flame = "flame ./world --since 1h --width 96",
+    flame_40 = "flame ./world --since 1h --width 40",
+    flame_200 = "flame ./world --since 1h --width 200",
+    flame_truncated = "flame ./world --since 1h --width 96 --max-nodes 12",
+    flame_diff = "flame --diff ./world -2h -1h -1h now --width 96",
   }
 
   for name, line in pairs(screens) do
@@ -70,7 +75,7 @@ describe("screens of pscope", function()
   end
 
   it("are as they are meant without UTF-8: rules, bars and arrows are ASCII", function()
-    for _, name in ipairs { "top", "diff", "services" } do
+    for _, name in ipairs { "top", "diff", "services", "flame" } do
       local out = run(screens[name], { LANG = "C" })
       assert.is_nil(out:find "[\128-\255]", name)
       golden(name .. "_ascii", out)

@@ -66,7 +66,70 @@ describe("cells", function()
         end
       end
       assert.equal(profile.sum, seen + math.tointeger(rows.hidden))
+      assert.equal(0, rows.deep)
+      local shallow, kept = profile:cells { width = width, levels = 3 }, 0
+      assert.is_true(#shallow <= 3)
+      for _, row in ipairs(shallow) do
+        for _, box in ipairs(row) do kept = kept + box.self end
+      end
+      assert.equal(profile.sum, kept + math.tointeger(shallow.hidden + shallow.deep))
     end
+  end)
+
+  it("of a comparison hold what each child needs, in one order for every width", function()
+    local before = decode "a;b 40\na;c 10\na;gone 30\n"
+    local after = decode "a;b 10\na;c 40\na;new 7\n"
+    local alignment = assert(core.align(before, after))
+    local orders = {}
+    for _, by in ipairs { "before", "after", "larger" } do
+      local rows = assert(alignment:cells { width = 117, by = by, scales = { 1, 1 } })
+      assert.equal(({ before = 80, after = 57, larger = 117 })[by], rows.whole)
+      local names = {}
+      for i, box in ipairs(rows[3]) do
+        names[i] = box.name
+        assert.is_true(box.to <= rows[2][1].to)
+      end
+      orders[by] = table.concat(names, " ")
+    end
+    assert.same({ before = "b c gone", after = "b c new", larger = "b c gone new" }, orders)
+  end)
+
+  it("lead from match to match, the largest first, seen or not", function()
+    local profile = decode "a;big 90\nb;k1 5\nb;c;k2 3\nd;k3 2\n"
+    local pattern = core.regex "^k"
+    local function names(back)
+      local list, at = {}, nil
+      for i = 1, 4 do
+        local view
+        at, view = profile:hit({ width = 10, pattern = pattern }, at, back)
+        local name, wide
+        for _, row in ipairs(profile:cells { width = 10, top = view }) do
+          for _, box in ipairs(row) do
+            if box.node == at then name, wide = box.name, box.to - box.from end
+          end
+        end
+        assert.is_true(wide and wide >= 1)
+        list[i] = name
+      end
+      return table.concat(list, " ")
+    end
+    assert.equal("k1 k2 k3 k1", names(false))
+    assert.equal("k3 k2 k1 k3", names(true))
+    assert.is_nil((profile:hit({ width = 10, pattern = core.regex "nope" }, 0)))
+    -- nothing is found above the zoomed box or beside it
+    local d = profile:hit({ width = 10, pattern = core.regex "^d$" })
+    assert.equal((profile:hit({ width = 10, pattern = pattern }, nil, true)),
+      (profile:hit({ width = 10, pattern = pattern, top = d })))
+  end)
+
+  it("of a sandwich hold the stacks of the function, each once", function()
+    local profile = decode "m;f;f;x 5\nm;g;f 3\nn;f;y 2\nm;z 100\nm;xf 7\n"
+    local callers, callees = profile:sandwich "f"
+    local function folded(one) return (one:render "folded") end
+    assert.equal(10, callers.sum)
+    assert.equal("f;f;m 5\nf;g;m 3\nf;n 2\n", folded(callers))
+    assert.equal("f 3\nf;f;x 5\nf;y 2\n", folded(callees))
+    assert.equal(0, (profile:sandwich "nothing").sum)
   end)
 
   it("of a box lie inside of its parent, also after a zoom", function()
@@ -99,6 +162,8 @@ describe("cells", function()
     local last
     for _, box in ipairs(rows[3] or rows[2]) do last = box end
     assert.is_true(last.other)
+    local lines = drawn(profile, 80)
+    assert.matches("|other [%d.]+%%/+", table.concat(lines, "\n"))
   end)
 
   it("hold wide and combining characters, and nothing that a terminal obeys", function()
@@ -112,6 +177,11 @@ describe("cells", function()
         assert.is_nil(line:find "[\128-\255]", nil, line)
       end
     end
+    -- a mark without its letter would sit on the sign of ours
+    assert.equal("|~bcd", flame.box("xxxa\u{301}bcd", nil, 5, "|"))
+    assert.equal("|~a\u{301}bcd", flame.box("xxxa\u{301}bcd", nil, 6, "|"))
+    assert.equal("|~語の関数", flame.box("日本語の関数", nil, 10, "|"))
+    assert.equal("|~の関数.", flame.box("日本語の関数", nil, 9, "|"))
   end)
 
   it("have one colour for a package, in as many colours as there are", function()
@@ -141,10 +211,23 @@ end)
 describe("a view that is moved in", function()
   local function view_of(text)
     local profile = decode(text)
-    return keys.view { screen = screens.new { utf8 = true, width = 1000 },
-      colour = flame.colours "none", whole = profile.sum, header = function() return "head" end,
-      cells = function(o) return profile:cells(o) end, edges = function(name) return { name } end,
+    local function cells(one)
+      return function(o)
+        local rows = one:cells(o)
+        rows.base = profile.sum
+        return rows
+      end
+    end
+    local view = keys.view { screen = screens.new { utf8 = true, width = 1000 },
+      colour = flame.colours "none", header = function() return { "head" } end,
+      cells = cells(profile), hit = function(...) return profile:hit(...) end,
+      sandwich = function(name)
+        local callers, callees = profile:sandwich(name)
+        return { callers = { cells = cells(callers) }, callees = { cells = cells(callees) } }
+      end,
       detail = function(box) return ("%s %d"):format(box.name, box.total) end }
+    view.selected = 0
+    return view
   end
 
   local function press(view, text)
@@ -216,7 +299,87 @@ describe("a view that is moved in", function()
     assert.equal("keys", view:lines(90, 12)[1])
     press(view, "x")
     press(view, "js")
-    assert.equal("a", view:lines(90, 12)[1])
+    assert.matches("^a   callers above, callees below", view:lines(90, 12)[1])
+    press(view, "u")
+    assert.equal("head", view:lines(90, 12)[1])
+  end)
+
+  it("stands between callers and callees in a sandwich, and goes on from there", function()
+    local view = view_of "m;f;f;x 5\nm;g;f 3\nn;f;y 2\nm;z 10\n"
+    local function picture()
+      local text = {}
+      for _, line in ipairs(view:lines(40, 12)) do
+        line = line:gsub("\27%[[%d;]*m", ""):gsub("%s+$", "")
+        if line:find "^ *|" then text[#text + 1] = line end
+      end
+      return text
+    end
+    view:lines(40, 12)
+    press(view, "/^f$\rn")
+    press(view, "s")
+    assert.same({ "|m 25.0%............|m 15.0%....",
+      "|f 25.0%............|g 15.0%....|n 10.0%", "|f 50.0%................................",
+      "|f 25.0%............|y 10.0%", "|x 25.0%............" }, picture())
+    assert.equal("f 10", view:lines(40, 12)[11]:match "> (.*)$")
+    assert.equal("f", press(view, "k"))
+    assert.equal("g", press(view, "l"))
+    assert.equal("n", press(view, "l"))
+    assert.equal("f", press(view, "j"))
+    assert.equal("f", press(view, "j"))
+    assert.equal("x", press(view, "j"))
+    assert.equal("f", press(view, "kk"))
+    press(view, "kl\r") -- the sandwich of g
+    assert.matches("^g   callers above", view:lines(40, 12)[1])
+    press(view, "u")
+    assert.matches("^f   callers above", view:lines(40, 12)[1])
+    press(view, "s")
+    assert.equal("head", view:lines(40, 12)[1])
+  end)
+
+  it("goes to a match that has no column, and back to where the next one is seen", function()
+    local view = view_of "a;big 900\na;hit1 90\nb;c;hit2 1\n"
+    view.height = 12
+    view:lines(40, 12)
+    press(view, "/hit\r")
+    assert.equal("hit1", press(view, "n"))
+    assert.equal(0, view.top)
+    assert.equal("hit2", press(view, "n"))
+    assert.is_true(view.top ~= 0)
+    assert.equal("hit1", press(view, "n"))
+    assert.equal(0, view.top)
+    assert.equal("hit2", press(view, "N"))
+    press(view, "u")
+    assert.equal(0, view.top)
+    assert.same({}, view.history)
+  end)
+
+  it("reads keys however they arrive", function()
+    local function list(bytes)
+      local found, rest = keys.split(bytes)
+      return table.concat(found, "|"), rest
+    end
+    assert.same({ "j|\27[A|\27OB|é|q", "" }, { list "j\27[A\27OBéq" })
+    assert.same({ "j", "\27" }, { list "j\27" })
+    assert.same({ "", "\27[1;" }, { list "\27[1;" })
+    assert.same({ "x", "\xe6\x97" }, { list "x\xe6\x97" })
+    assert.same({ "日|本", "" }, { list "日本" })
+    assert.same({ "\xff|a", "" }, { list "\xffa" })
+  end)
+
+  it("says what ends it, and keeps a search that is broken off", function()
+    local view = view_of(STACKS)
+    view:lines(90, 12)
+    assert.equal("quit", view:key "q")
+    assert.equal("interrupt", view:key "\3")
+    assert.equal("suspend", view:key "\26")
+    assert.equal("source", view:key "o")
+    press(view, "/c\r")
+    press(view, "/d")
+    assert.equal("d", view.search)
+    view:key "\27"
+    assert.equal("c", view.search)
+    view:key "/"
+    assert.equal("interrupt", view:key "\3")
   end)
 end)
 
@@ -225,15 +388,17 @@ describe("pscope flame", function()
 
   it("prints a picture once where there is no terminal", function()
     for _, columns in ipairs { "40", "96", "200" } do
-      local out, err, code = cli.run({ "flame", "checkout", "--source", SAMPLE, "--columns", columns },
+      local out, err, code = cli.run({ "flame", "checkout", "--source", SAMPLE, "--width", columns },
         { folder = cli.root })
       assert.equal(0, code, err)
       local lines = {}
       for line in out:gmatch "[^\n]+" do lines[#lines + 1] = line end
-      assert.matches("^cpu · ", lines[1])
-      assert.matches("boxes under 1 column hidden: [%d.]+%%", lines[1])
-      assert.matches("^|total 100.0%%%.+$", lines[2])
-      assert.equal(tonumber(columns), screens.width(lines[2]))
+      assert.matches("^cpu", lines[1])
+      assert.matches("boxes under 1 column hidden: [%d.]+%%", out:match "^[^|]+")
+      local root = out:match "\n(|total 100.0%%%.+)\n|"
+      assert.equal(tonumber(columns), screens.width(root))
+      for _, line in ipairs(lines) do assert.is_true(screens.width(line) <= 60 or
+        screens.width(line) <= tonumber(columns), line) end
       assert.is_nil(out:find "\27")
     end
   end)
@@ -248,7 +413,7 @@ describe("pscope flame", function()
 
   it("compares two versions, with signs before the names", function()
     local out, err, code = cli.run({ "flame", "--source", SAMPLE, "--before", "version=v41", "--after",
-      "version=v42", "--columns", "120" }, { folder = cli.root })
+      "version=v42", "--width", "120" }, { folder = cli.root })
     assert.equal(0, code, err)
     assert.matches("%+ more  %- less  %* new", out)
     assert.matches("|%+[^\n]*", out)
@@ -264,8 +429,9 @@ describe("pscope flame", function()
     end
   end)
 
-  it("is moved in on a real terminal, and leaves it as it was", function()
-    if not os.execute "command -v tmux >/dev/null" then pending "needs tmux" end
+  -- A terminal of its own, where pscope runs behind `before`; `go(tmux, screen, here)` uses it.
+  local function on_a_terminal(arguments, go, before)
+    if not os.execute "command -v tmux >/dev/null" then return pending "needs tmux" end
     local here = cli.folder()
     local name = "pscope-" .. here:match "[%w]+$"
     local function tmux(words)
@@ -277,41 +443,129 @@ describe("pscope flame", function()
     end
     local function screen(pattern)
       local text
-      for _ = 1, 300 do
+      for _ = 1, 100 do
         text = tmux "capture-pane -p"
         if text:find(pattern) then return text end
         os.execute "sleep 0.05"
       end
       error("the screen never had " .. pattern .. ":\n" .. text, 2)
     end
-    local command = ("cd %s && clear && %s; echo left with $?"):format(cli.root, cli.environment {
-      TERM = "screen-256color" } .. " " .. cli.command { "flame", "checkout", "--source", SAMPLE })
-    local file = assert(io.open(here .. "/run.sh", "w"))
-    file:write(command .. "\n")
-    file:close()
-    tmux "new-session -d -x 100 -y 30 sh"
+    local function write(path, text)
+      local file = assert(io.open(here .. "/" .. path, "wb"))
+      file:write(text)
+      file:close()
+    end
+    assert(os.execute("mkdir -p " .. here .. "/src"))
+    write("src/leaf.go", "package main\n")
+    local function line(i) return { "pkg.leaf" .. i, i == 1 and "src/leaf.go" or "gone.go", 7 } end
+    local samples = { { stack = { line(1), "pkg.work", "main.main" }, values = { 600 } },
+      { stack = { line(2), "pkg.work", "main.main" }, values = { 300 } },
+      { stack = { "lib.tiny", "lib.rest", "main.main" }, values = { 1 } } }
+    write("cpu.pb", require "spec.support.pprof_writer".pprof { types = { { "cpu", "nanoseconds" } },
+      samples = samples })
+    samples[1].values[1] = 100
+    write("old.pb", require "spec.support.pprof_writer".pprof { types = { { "cpu", "nanoseconds" } },
+      samples = samples })
+    write("editor", "#!/bin/sh\necho editing \"$@\"\nread line\necho read $line\nsleep 0.2\n")
+    write("run.sh", ("cd %s\necho $$ > pid\nexec %s %s\n"):format(here, cli.environment {
+      TERM = "screen-256color", EDITOR = "sh " .. here .. "/editor" }, cli.command(arguments)))
+    tmux "new-session -d -x 100 -y 20 'exec bash --norc --noprofile -i'"
     local ok, err = pcall(function()
-      tmux(("send-keys 'sh %s/run.sh' Enter"):format(here))
-      screen "hjkl move"
-      tmux "send-keys j"
-      screen "> shop.example/checkout/server.%(%*Server%).Serve "
-      tmux "send-keys Enter"
-      local text = screen "|total%.%.%."
-      assert.matches("|shop.example/checkout/server.%(%*Server%).Serve [%d.]+%%%.+\n", text)
-      tmux "send-keys / fieldNorm Enter"
-      text = screen "Matched [%d.]+%% %(1 function, %d+ box"
-      assert.matches("Matched 2[%d.]+%% %(1 function", text) -- of the zoomed box
-      tmux "resize-window -x 70 -y 20"
-      screen "Matched"
-      tmux "send-keys '?'"
-      screen "sandwich: callers"
-      tmux "send-keys q"
-      screen "Matched"
-      tmux "send-keys q"
-      text = screen "left with 0"
-      assert.is_nil(text:find("hjkl move", 1, true))
+      tmux(("send-keys \"PS1='ready '; cd %s; clear; %sbash run.sh; echo left with \\$?\" Enter")
+        :format(here, before or ""))
+      go(tmux, screen, here)
     end)
     tmux "kill-server"
     assert(ok, err)
+  end
+
+  it("is moved in on a real terminal, and leaves it as it was", function()
+    on_a_terminal({ "flame", "./cpu.pb" }, function(tmux, screen)
+      screen "> pkg.leaf1   total .* src/leaf.go:7" -- the hottest one is where one begins
+      tmux "send-keys k"
+      screen "> pkg.work "
+      tmux "send-keys Enter"
+      local text = screen "\n|pkg.work 99.9%%[.]+\n"
+      assert.matches("\n|main.main%.+\n", text)
+      tmux "send-keys / 'leaf[2]'"
+      assert.matches("/leaf%[2%]_", screen "Matched 33.3%% %(1 function, 1 box%)") -- of what is seen
+      tmux "send-keys Enter n"
+      screen "> pkg.leaf2 "
+      tmux "resize-window -x 60 -y 14"
+      text = screen "\n|pkg.work 99.9%%[.]+\n"
+      text = screen("\n|pkg.work 99.9%%" .. ("%."):rep(60 - #"|pkg.work 99.9%") .. "\n")
+      assert.matches("> pkg.leaf2 ", text)
+      tmux "resize-window -x 100 -y 20"
+      tmux "send-keys u u / tiny Enter n"
+      screen "> lib.tiny "
+      tmux "send-keys Escape"
+      tmux "send-keys Escape"
+      screen "hjkl move"
+      tmux "send-keys d"
+      screen "pscope flame %-%-diff compares two"
+      tmux "send-keys '?'"
+      screen "sandwich: callers above"
+      tmux "send-keys x / leaf1 Enter n s"
+      text = screen "callers above, callees below"
+      local above, middle = text:find("|pkg.work", 1, true), text:find("|pkg.leaf1", 1, true)
+      assert.is_true(above < middle)
+      tmux "send-keys o"
+      screen "editing %+7 src/leaf.go" -- which reads from this terminal
+      tmux "send-keys typed Enter"
+      screen "read typed"
+      screen "callers above, callees below"
+      tmux "send-keys s C-z"
+      screen "Stopped"
+      tmux "send-keys fg Enter"
+      screen "> pkg.leaf1"
+      tmux "send-keys q"
+      text = screen "left with"
+      assert.is_nil(text:find("hjkl move", 1, true))
+      tmux "send-keys 'clear; stty -a' Enter"
+      assert.is_nil((screen "icanon"):find("-icanon", 1, true))
+    end)
+  end)
+
+  it("compares on a real terminal: modes, vanished boxes, the sandwich of both sides", function()
+    on_a_terminal({ "flame", "--diff", "./old.pb", "./cpu.pb" }, function(tmux, screen)
+      local text = screen "hjkl move"
+      assert.matches("|%+total", text)
+      assert.matches("|%*?%+?pkg.leaf1", text)
+      tmux "send-keys d"
+      screen "shares of each side's total"
+      tmux "send-keys d"
+      screen "absolute"
+      tmux "send-keys e"
+      screen "vanished boxes too"
+      tmux "send-keys s"
+      text = screen "callers above, callees below"
+      assert.matches("|%+pkg.work", text)
+      tmux "send-keys C-c"
+      screen "left with 130"
+    end)
+  end)
+
+  it("gives the terminal back when it is ended from outside", function()
+    on_a_terminal({ "flame", "./cpu.pb" }, function(tmux, screen, here)
+      screen "hjkl move"
+      local file = assert(io.open(here .. "/pid"))
+      local pid = assert(file:read "n")
+      file:close()
+      assert(os.execute(("kill -TERM %d"):format(pid)))
+      local text = screen "left with 143"
+      assert.is_nil(text:find("hjkl move", 1, true))
+      tmux "send-keys 'clear; stty -a' Enter"
+      assert.is_nil((screen "icanon"):find("-icanon", 1, true))
+    end)
+  end)
+
+  it("takes its profile from a pipe and its keys from the terminal", function()
+    on_a_terminal({ "flame", "-" }, function(tmux, screen)
+      screen "hjkl move"
+      tmux "send-keys k"
+      screen "> pkg.work "
+      tmux "send-keys q"
+      screen "left with 0"
+    end, "cat cpu.pb | ")
   end)
 end)

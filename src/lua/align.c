@@ -326,15 +326,24 @@ static int alignment_cells (lua_State *L) {
   return pyr_lua_cells(L, &u->tree, u);
 }
 
+static int alignment_hit (lua_State *L) {
+  const pyr_union *u = checkunion(L, 1);
+  return pyr_lua_hit(L, &u->tree, u);
+}
+
 static const luaL_Reg metamethods[] = {{"__gc", alignment__gc},
                                        {"__close", alignment__gc},
                                        {"__index", alignment__index},
                                        {"__len", alignment__len},
                                        {"__tostring", alignment__tostring},
                                        {NULL, NULL}};
-static const luaL_Reg methods[] = {
-    {"rows", alignment_rows},   {"walk", alignment_walk}, {"render", alignment_render},
-    {"cells", alignment_cells}, {"close", alignment__gc}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"rows", alignment_rows},
+                                   {"walk", alignment_walk},
+                                   {"render", alignment_render},
+                                   {"cells", alignment_cells},
+                                   {"hit", alignment_hit},
+                                   {"close", alignment__gc},
+                                   {NULL, NULL}};
 static const luaL_Reg functions[] = {
     {"align", core_align}, {"decode_diff", core_decode_diff}, {NULL, NULL}};
 

@@ -93,30 +93,54 @@ static void pushpath (lua_State *L, const pyr_profile *p, uint32_t top) {
   }
 }
 
-int pyr_lua_cells (lua_State *L, const pyr_profile *p, const pyr_union *u) {
+/* Reads the options at 2; what they point to stays on the stack. */
+static void options (lua_State *L, const pyr_profile *p, pyr_celloptions *o) {
   static const char *const known[] = {"top",    "width",   "levels", "by",
                                       "scales", "pattern", NULL};
   static const char *const widths[] = {"after", "before", "larger", NULL};
+  luaL_checktype(L, 2, LUA_TTABLE);
+  pyr_lua_options(L, 2, known);
+  memset(o, 0, sizeof *o);
+  o->top = (uint32_t)integer(L, 2, "top", 0, 0, (lua_Integer)p->count - 1);
+  o->width = (uint32_t)integer(L, 2, "width", 80, 1, 100000);
+  o->levels = (uint32_t)integer(L, 2, "levels", 0, 0, INT32_MAX);
+  o->scales[0] = scale(L, 2, 1);
+  o->scales[1] = scale(L, 2, 2);
+  if (lua_getfield(L, 2, "by") != LUA_TNIL)
+    o->by = (pyr_cellwidth)luaL_checkoption(L, -1, NULL, widths);
+  if (lua_getfield(L, 2, "pattern") != LUA_TNIL) {
+    o->pattern = luaL_checkudata(L, -1, PYR_REGEX_T);
+    if (o->pattern->code == NULL) luaL_error(L, "regex is closed");
+  }
+}
+
+int pyr_lua_hit (lua_State *L, const pyr_profile *p, const pyr_union *u) {
+  pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
+  pyr_celloptions o;
+  lua_Integer after = luaL_optinteger(L, 3, -1);
+  bool back = lua_toboolean(L, 4);
+  uint32_t hit, view;
+  lua_settop(L, 2);
+  options(L, p, &o);
+  if (pyr_render_hit(p, u, &o,
+                     after < 0 || after >= (lua_Integer)p->count ? UINT32_MAX
+                                                                 : (uint32_t)after,
+                     back, &hit, &view, &e) != PYR_OK)
+    return pyr_lua_error(L, &e);
+  if (hit == UINT32_MAX) return 0;
+  lua_pushinteger(L, hit);
+  lua_pushinteger(L, view);
+  return 2;
+}
+
+int pyr_lua_cells (lua_State *L, const pyr_profile *p, const pyr_union *u) {
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
   pyr_celloptions o;
   pyr_cells *c;
   uint32_t i, level = 0;
   int rows, row = 0, n = 0;
   lua_settop(L, 2);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  pyr_lua_options(L, 2, known);
-  memset(&o, 0, sizeof o);
-  o.top = (uint32_t)integer(L, 2, "top", 0, 0, (lua_Integer)p->count - 1);
-  o.width = (uint32_t)integer(L, 2, "width", 80, 1, 100000);
-  o.levels = (uint32_t)integer(L, 2, "levels", 0, 0, INT32_MAX);
-  o.scales[0] = scale(L, 2, 1);
-  o.scales[1] = scale(L, 2, 2);
-  if (lua_getfield(L, 2, "by") != LUA_TNIL)
-    o.by = (pyr_cellwidth)luaL_checkoption(L, -1, NULL, widths);
-  if (lua_getfield(L, 2, "pattern") != LUA_TNIL) {
-    o.pattern = luaL_checkudata(L, -1, PYR_REGEX_T);
-    if (o.pattern->code == NULL) return luaL_error(L, "regex is closed");
-  }
+  options(L, p, &o);
   c = lua_newuserdatauv(L, sizeof *c, 0);
   memset(c, 0, sizeof *c);
   if (luaL_newmetatable(L, CELLS_T)) {
@@ -145,6 +169,8 @@ int pyr_lua_cells (lua_State *L, const pyr_profile *p, const pyr_union *u) {
   lua_setfield(L, rows, "whole");
   lua_pushnumber(L, c->hidden);
   lua_setfield(L, rows, "hidden");
+  lua_pushnumber(L, c->deep);
+  lua_setfield(L, rows, "deep");
   lua_pushnumber(L, c->matched);
   lua_setfield(L, rows, "matched");
   pyr_lua_setinteger(L, "functions", c->functions);

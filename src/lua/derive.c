@@ -109,6 +109,46 @@ static int profile_prune_from (lua_State *L) {
   return selecting(L, PYR_PRUNE_FROM);
 }
 
+/* A selection by exact name: what is called "a.b" is no pattern here. Pushes the result. */
+static pyr_luaprofile *selectnamed (lua_State *L, int arg, pyr_selecting how,
+                                    const char *name, size_t len, pyr_error *e) {
+  const pyr_profile *p = &pyr_lua_profile(L, arg)->p;
+  bool *frames = pyr_lua_scratch(L, p->frame_count, sizeof *frames);
+  pyr_luaprofile *to;
+  uint32_t i;
+  for (i = 1; i < p->frame_count; i++) {
+    pyr_string s = p->strings[p->frames[i].name];
+    frames[i] = s.length == len && memcmp(s.bytes, name, len) == 0;
+  }
+  to = pyr_lua_derived(L, arg);
+  if (pyr_profile_select(&to->p, p, how, frames, e) != PYR_OK) return NULL;
+  pyr_lua_weigh(L, pyr_profile_bytes(&to->p));
+  return to;
+}
+
+/* Callers from the function up, and callees from it down; both hold the stacks with it. */
+static int profile_sandwich (lua_State *L) {
+  size_t len;
+  const char *name = luaL_checklstring(L, 2, &len);
+  pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
+  pyr_luaprofile *pruned, *callers;
+  int stacks;
+  lua_settop(L, 2);
+  if (selectnamed(L, 1, PYR_FOCUS, name, len, &e) == NULL) return pyr_lua_error(L, &e);
+  stacks = lua_gettop(L);
+  pruned = selectnamed(L, stacks, PYR_PRUNE_FROM, name, len, &e);
+  if (pruned == NULL) return pyr_lua_error(L, &e);
+  callers = pyr_lua_derived(L, 1);
+  if (pyr_profile_invert(&callers->p, &pruned->p, &e) != PYR_OK)
+    return pyr_lua_error(L, &e);
+  pyr_lua_weigh(L, pyr_profile_bytes(&callers->p));
+  if (selectnamed(L, stacks, PYR_SHOW_FROM, name, len, &e) == NULL)
+    return pyr_lua_error(L, &e);
+  lua_pushvalue(L, -3); /* callers, scratch, callees */
+  lua_insert(L, -2);
+  return 2;
+}
+
 /* ---- several profiles ---- */
 
 /* Pushes meta[key] of the i-th profile in the list. */
@@ -305,17 +345,13 @@ static int core_subtract (lua_State *L) {
   return 2;
 }
 
-static const luaL_Reg methods[] = {{"truncate", profile_truncate},
-                                   {"regroup", profile_regroup},
-                                   {"focus", profile_focus},
-                                   {"ignore", profile_ignore},
-                                   {"hide", profile_hide},
-                                   {"show", profile_show},
-                                   {"show_from", profile_show_from},
-                                   {"prune_from", profile_prune_from},
-                                   {"invert", profile_invert},
-                                   {"scaled", profile_scaled},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"truncate", profile_truncate},   {"regroup", profile_regroup},
+    {"focus", profile_focus},         {"ignore", profile_ignore},
+    {"hide", profile_hide},           {"show", profile_show},
+    {"show_from", profile_show_from}, {"prune_from", profile_prune_from},
+    {"invert", profile_invert},       {"scaled", profile_scaled},
+    {"sandwich", profile_sandwich},   {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
     {"merge", core_merge}, {"subtract", core_subtract}, {NULL, NULL}};

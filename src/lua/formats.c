@@ -414,9 +414,14 @@ static int profile_cells (lua_State *L) {
   return pyr_lua_cells(L, &pyr_lua_profile(L, 1)->p, NULL);
 }
 
+static int profile_hit (lua_State *L) {
+  return pyr_lua_hit(L, &pyr_lua_profile(L, 1)->p, NULL);
+}
+
 static const luaL_Reg methods[] = {{"render", profile_render},
                                    {"save", profile_save},
                                    {"cells", profile_cells},
+                                   {"hit", profile_hit},
                                    {NULL, NULL}};
 
 static const luaL_Reg functions[] = {

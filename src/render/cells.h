@@ -28,8 +28,9 @@ typedef struct pyr_cells {
   pyr_cell *cells; /* [count] */
   uint32_t count, cap;
   double whole; /* value of the node at the top */
-  double
-      hidden; /* value of boxes without a column whose parent is drawn, or too deep */
+  /* What is drawn and these two are everything: boxes without a column whose parent is drawn,
+     and boxes below the last level asked for. */
+  double hidden, deep;
   double matched; /* value of the topmost matching nodes below it, drawn or not */
   uint32_t functions, boxes; /* that match */
 } pyr_cells;
@@ -46,6 +47,15 @@ typedef struct pyr_celloptions {
 pyr_status pyr_render_cells (pyr_cells *c, const pyr_profile *p, const pyr_union *u,
                              const pyr_celloptions *o, pyr_error *e);
 void pyr_cells_free (pyr_cells *c);
+
+/*
+** The match that follows 'after' among those below the top, drawn or not: the next smaller one
+** (ties by node), after the last one the largest; 'back' turns round. '*hit' is UINT32_MAX where
+** nothing matches, '*view' the highest node up to the top under which the hit has a column.
+*/
+pyr_status pyr_render_hit (const pyr_profile *p, const pyr_union *u,
+                           const pyr_celloptions *o, uint32_t after, bool back,
+                           uint32_t *hit, uint32_t *view, pyr_error *e);
 
 #pragma GCC visibility pop
 

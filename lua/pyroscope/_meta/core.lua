@@ -263,6 +263,29 @@ function profile:invert() end
 --- node within one unit of it; it counts as one profile. Flows and sums: the profile itself.
 ---@return pyroscope.profile
 function profile:scaled() end
+--- Who calls the function of exactly this name, merged from it upwards, and what it calls, from its
+--- first call on a stack down: two profiles of the stacks that have it.
+---@param name string
+---@return pyroscope.profile? callers
+---@return pyroscope.profile|pyroscope.error callees
+function profile:sandwich(name) end
+--- Boxes of character cells below node `top`: rows from it on of { node, parent, level, from, to,
+--- self, total, name, file?, line?, hue, matches?, other? }, columns [from, to) = round(width *
+--- share), siblings by value. Beside the rows: whole, hidden (boxes without a column), deep (below
+--- `levels`), matched, functions, boxes (of `pattern`, topmost matches once), path (nodes above).
+--- Values are undivided sums.
+---@param options { top?: integer, width?: integer, levels?: integer, pattern?: pyroscope.regex }
+---@return table? rows
+---@return pyroscope.error? err
+function profile:cells(options) end
+--- The match of `options.pattern` after a node, the largest first, drawn or not, round and round;
+--- the second result is the node to zoom into for it to have a column. Nothing without a match.
+---@param options table      as `cells`
+---@param after? integer
+---@param back? boolean
+---@return integer? node
+---@return integer? view
+function profile:hit(options, after, back) end
 --- What truncation hides: { other = value, other_share = number, truncated = boolean }.
 function profile:coverage() end
 --- Formats: see core.formats(). Options: pprof { time_nanos, duration_nanos, raw = true (no gzip) },
@@ -323,6 +346,14 @@ function alignment:walk() end
 ---@return string? bytes
 ---@return pyroscope.error? err
 function alignment:render(format, options) end
+--- As `profile:cells`, boxes also with before and after (sums); `scales` of the sides, `by`: boxes
+--- as wide as "after" (default), "before" or the "larger" of the sides.
+---@param options table
+---@return table? rows
+---@return pyroscope.error? err
+function alignment:cells(options) end
+--- As `profile:hit`.
+function alignment:hit(options, after, back) end
 function alignment:close() end
 
 ---@param before pyroscope.profile

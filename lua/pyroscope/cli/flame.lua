@@ -15,17 +15,24 @@ local function tail(text, columns)
     if used + width > columns then break end
     used, at = used + width, before
   end
+  -- a mark whose letter was cut off would sit on what stands before it
+  while at <= #text do
+    local after = utf8.offset(text, 2, at)
+    if screens.width(text:sub(at, after - 1)) > 0 then break end
+    at = after
+  end
   return text:sub(at), used
 end
 
 --- The text of a box of so many columns: a rule, the name (its last part where it does not fit,
---- none below three letters), its share where there is room, dots.
+--- none below three letters), its share where there is room, then dots (or what else fills it).
 ---@param name string      printable
 ---@param share? string
 ---@param columns integer
 ---@param rule string
+---@param fill? string
 ---@return string
-function flame.box(name, share, columns, rule)
+function flame.box(name, share, columns, rule, fill)
   local room = columns - 1
   local text, used = "", 0
   local width = screens.width(name)
@@ -37,7 +44,7 @@ function flame.box(name, share, columns, rule)
     local part, taken = tail(name, room - 1)
     text, used = "~" .. part, taken + 1
   end
-  return rule .. text .. ("."):rep(room - used)
+  return rule .. text .. (fill or "."):rep(room - used)
 end
 
 local function channel(hex, at) return tonumber(hex:sub(at, at + 1), 16) end
@@ -103,11 +110,11 @@ function flame.lines(rows, spec)
     for _, box in ipairs(row) do
       if box.from > at then parts[#parts + 1] = (" "):rep(box.from - at) end
       local sign = ""
-      if spec.diff then box.change, sign = judge(box, spec.diff) end
+      if spec.diff and not box.other then box.change, sign = judge(box, spec.diff) end
       local name = sign .. look:name(box.name)
       local value = box.value or box.total
       local share = units.percent(spec.whole > 0 and value / spec.whole or 0)
-      local text = flame.box(name, share, box.to - box.from, rule)
+      local text = flame.box(name, share, box.to - box.from, rule, box.other and "/" or nil)
       local codes = spec.colour(box)
       if box.node == spec.selected then
         text = "\27[7m" .. text .. "\27[0m"
@@ -140,12 +147,94 @@ function flame.matched(rows)
     rows.functions == 1 and "" or "s", rows.boxes, rows.boxes == 1 and "" or "es")
 end
 
---- What of the picture has no column, as a header says it; nil where everything is seen.
+--- What of the picture is not seen, as a header says it: boxes without a column, and those below
+--- the last row; nil where everything is seen.
 ---@param rows table
----@return string?
+---@return string? hidden
+---@return string? deep
 function flame.hidden(rows)
-  if rows.hidden <= 0 or rows.whole <= 0 then return nil end
-  return ("boxes under 1 column hidden: %s"):format(units.percent(rows.hidden / rows.whole))
+  local function part(value, text)
+    if value <= 0 or rows.whole <= 0 then return nil end
+    return text:format(units.percent(value / rows.whole))
+  end
+  return part(rows.hidden, "boxes under 1 column hidden: %s"),
+    part(rows.deep or 0, "below the last row: %s")
+end
+
+local function wrapped(parts, width, dot)
+  local lines, line = {}, nil
+  for _, part in ipairs(parts) do
+    local longer = line and line .. dot .. part[1] or part[1]
+    if line and screens.width(longer) > width then
+      lines[#lines + 1] = line
+      longer = part[1]
+    end
+    line = longer
+  end
+  lines[#lines + 1] = line
+  return lines
+end
+
+--- The lines of a header, `most` of them if that can be had: parts are { text, drop = n,
+--- short = text }, those with the highest `drop` get shorter or go first. What nothing helps is
+--- whole again for `most` = 1 (a picture that is printed), else as short as it gets.
+---@param parts table[]
+---@param width integer
+---@param dot string
+---@param most integer
+---@return string[]
+function flame.header(parts, width, dot, most)
+  local list = table.move(parts, 1, #parts, 1, {})
+  local lines = wrapped(list, width, dot)
+  while #lines > most or screens.width(lines[#lines]) > width do
+    local at
+    for i, part in ipairs(list) do
+      if part.drop and (not at or part.drop > list[at].drop) then at = i end
+    end
+    if not at then return most == 1 and wrapped(parts, width, dot) or lines end
+    if list[at].short then
+      list[at] = { list[at].short }
+    else
+      table.remove(list, at)
+    end
+    lines = wrapped(list, width, dot)
+  end
+  return lines
+end
+
+--- The beginning of a text, so that it has at most so many columns.
+---@param text string
+---@param width integer
+---@return string
+function flame.head(text, width)
+  if screens.width(text) <= width then return text end
+  local used, at = 0, 1
+  while at <= #text do
+    local after = utf8.offset(text, 2, at)
+    local columns = screens.width(text:sub(at, after - 1))
+    if used + columns > width - 1 then break end
+    used, at = used + columns, after
+  end
+  return text:sub(1, at - 1) .. (width > 0 and "~" or "")
+end
+
+--- A box in full on one line: name, values, place. What does not fit loses first the beginning of
+--- its place, then of its name, never the values.
+---@param name string
+---@param values string
+---@param place string   empty: not known
+---@param width integer
+---@return string
+function flame.detail(name, values, place, width)
+  local function short(text, room)
+    if screens.width(text) <= room then return text end
+    return room >= 4 and "~" .. tail(text, room - 1) or ""
+  end
+  local room = width - screens.width(values) - 3
+  local least = math.min(screens.width(name), math.max(12, room // 2))
+  local where = place ~= "" and short(place, room - 3 - least) or ""
+  name = short(name, where ~= "" and room - 3 - screens.width(where) or room)
+  return table.concat({ name, values, where ~= "" and where or nil }, "   ")
 end
 
 --- How many colours this terminal has.

@@ -165,6 +165,17 @@ function methods:name(text, width)
   return text
 end
 
+-- Signs of ours that a screen without UTF-8 has not.
+local ascii = { ["±"] = "+-", ["µ"] = "u", ["·"] = "|" }
+
+--- A line of ours for this screen; names in it have to be escaped before.
+---@param line string
+---@return string
+function methods:plain(line)
+  if self.utf8 then return line end
+  return (line:gsub("[\194][\176-\183]", ascii))
+end
+
 --- Text in a style; colour never carries meaning alone.
 function methods:style(style, text)
   if not self.color or text == "" then return text end

@@ -235,23 +235,29 @@ local function type_word(resolved)
   return types.short(resolved.profile_type)
 end
 
---- The first header line: type, target, window, instances, version.
-function methods:headline()
-  local screen = require "pyroscope.cli.screen"
-  local parts = { type_word(self.resolved) }
+--- What the first header line is made of: type, target, window, services, instances, version.
+---@return { type: string, target: string, window: string, services?: string, instances?: string,
+---  version?: string }
+function methods:head()
   local shown = self.target.shown
-  if not self.resolved.service and self.resolved.selector ~= "{}" then
-    shown = shown .. " " .. self.resolved.selector
-  elseif #self.resolved.matchers > 1 then
+  if (not self.resolved.service and self.resolved.selector ~= "{}") or #self.resolved.matchers > 1
+  then
     shown = shown .. " " .. self.resolved.selector
   end
-  parts[#parts + 1] = screen.printable(shown)
-  parts[#parts + 1] = self.run:window(self.from_ms, self.to_ms)
-  if self.facts and not self.resolved.service and #self.facts.services > 1 then
-    parts[#parts + 1] = ("%d services"):format(#self.facts.services)
+  local several = self.facts and not self.resolved.service and #self.facts.services > 1
+  return { type = type_word(self.resolved),
+    target = require "pyroscope.cli.screen".printable(shown),
+    window = self.run:window(self.from_ms, self.to_ms),
+    services = several and ("%d services"):format(#self.facts.services) or nil,
+    instances = facts.instances(self.facts), version = facts.version(self.facts) }
+end
+
+--- The first header line.
+function methods:headline()
+  local head, parts = self:head(), {}
+  for _, name in ipairs { "type", "target", "window", "services", "instances", "version" } do
+    parts[#parts + 1] = head[name]
   end
-  parts[#parts + 1] = facts.instances(self.facts)
-  parts[#parts + 1] = facts.version(self.facts)
   return table.concat(parts, " · ")
 end
 

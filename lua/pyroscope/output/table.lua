@@ -2,9 +2,6 @@
 
 local tables = {}
 
--- Signs of ours that a screen without UTF-8 has not; names are escaped before they come here.
-local ascii = { ["±"] = "+-", ["µ"] = "u", ["·"] = "|" }
-
 --- The lines of a document on a screen. `document.body(screen)` replaces the table, for
 --- trees and stacks.
 ---@param document pyroscope.document
@@ -44,8 +41,7 @@ function tables.write(document, screen)
     for _, line in ipairs(hints) do lines[#lines + 1] = screen:style("dim", line) end
   end
   for i, line in ipairs(lines) do
-    if not screen.utf8 then line = line:gsub("[\194][\176-\183]", ascii) end
-    lines[i] = line:match "^.*%S" or ""
+    lines[i] = screen:plain(line):match "^.*%S" or ""
   end
   return table.concat(lines, "\n") .. "\n"
 end

@@ -346,6 +346,8 @@ local function draw(run, diff, parts, options)
     options.format, units.bytes(#bytes)) })
 end
 
+command.draw, command.shower = draw, shower
+
 --- Both sides of a comparison, fetched, filtered and compared.
 ---@return pyroscope.diff? diff
 ---@return table|pyroscope.error parts_or_err

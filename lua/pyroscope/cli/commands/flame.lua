@@ -3,171 +3,194 @@
 local core = require "pyroscope.core"
 local errors = require "pyroscope.errors"
 local flame = require "pyroscope.cli.flame"
-local picture = require "pyroscope.output.picture"
 local screens = require "pyroscope.cli.screen"
 local subject = require "pyroscope.cli.subject"
+local types = require "pyroscope.types"
 local units = require "pyroscope.units"
 
 local command = {
   name = "flame",
   summary = "Flame graph in the terminal, to move in; -o svg, html and others write it",
-  usage = "flame [TARGET] [--diff --before SIDE --after SIDE] [options]",
+  usage = "flame [TARGET] [options]\n       pscope flame --diff A B | TARGET [--before SIDE "
+    .. "--after SIDE] | TARGET FROM TO FROM TO [options]",
   arguments = { { name = "items", shown = "TARGET", optional = true, many = true,
     complete = "targets" } },
-  flags = { "compare", "before", "after", "mode", "noise", "flames", "columns", "search", "plain",
-    "picture_title", "group", "where", "max_other", "window", "data", "stack", "tree", "output",
-    "source" },
+  flags = { "compare", "before", "after", "mode", "noise", "flames", "search", "plain", "group",
+    "where", "max_other", "window", "data", "stack", "tree", "picture", "output", "source" },
   without = { "fields", "budget", "unit", "no_truncate", "json" },
   own_flags = {
     compare = { "--diff", name = "compare", help = "a comparison; its sides as those of diff" },
-    flames = { "--flames", name = "flames", help = "the root at the bottom" },
-    columns = { "--columns", name = "columns", value = "N", kind = "positive",
-      help = "this wide (default: the terminal)" },
+    flames = { "--flames", name = "flames", help = "in the terminal: the root at the bottom" },
     search = { "--search", name = "search", value = "RE", help = "highlight what matches" },
     plain = { "--plain", name = "plain", help = "print it once, also on a terminal" },
-    picture_title = { "--title", name = "title", value = "TEXT", help = "title of svg and html" },
   },
   formats = { "text", "json", "svg", "html", "folded", "speedscope", "dot", "tree", "pprof" },
   examples = { "pscope flame prod/checkout", "pscope flame cpu.pb.gz -o html --out cpu.html",
     "pscope flame prod/checkout --diff -2h -1h -1h now" },
   notes = "On a terminal: hjkl or arrows move, Enter zooms, / searches, ? lists the keys. "
-    .. "Otherwise it is printed once. Boxes are coloured by package; those under one column are "
-    .. "counted. json is Pyroscope's flame graph JSON.",
+    .. "Otherwise, and with -o text, it is printed once, --width columns wide. The root is on top. "
+    .. "Boxes are coloured by package; those under one column are counted. Truncated stacks are "
+    .. "hatched. json is Pyroscope's flame graph JSON.",
 }
 
-local function print_once(run, header, rows, spec)
-  local lines = header
-  table.move(flame.lines(rows, spec), 1, #rows, #lines + 1, lines)
-  if rows.pattern_text then
-    lines[#lines + 1] = flame.matched(rows)
-  end
-  return run:write(table.concat(lines, "\n") .. "\n")
-end
-
--- Callers and callees of a function, as lines.
-local function edges(self, name)
-  local lines = { ("%s  (any key goes back)"):format(screens.printable(name)), "", "callers" }
-  for _, part in ipairs { { "callers", self.profile:callers(name) },
-    { "callees", self.profile:callees(name) } } do
-    if part[1] == "callees" then lines[#lines + 1] = "callees" end
-    for i, row in ipairs(part[2] or {}) do
-      if i > 15 then break end
-      lines[#lines + 1] = ("  %8s  %s"):format(self:cell(row.value or row.total or 0),
-        screens.printable(row.name))
-    end
-  end
-  return lines
-end
-
-local function pattern_of(options)
-  if not options.search then return nil end
-  local pattern, err = core.regex(options.search)
-  if not pattern then return nil, errors.wrap(err, { message = "--search: " .. err.message }) end
-  return pattern
+local function usage(message, hint)
+  return nil, errors.new { kind = "usage", message = message, hint = hint }
 end
 
 local function interactive(run, options)
   return run.terminal.output and not options.plain and not options.out and not options.format
-    and require "pyroscope.system".is_terminal(0) and os.getenv "TERM" ~= "dumb"
+    and os.getenv "TERM" ~= "dumb" and require "pyroscope.cli.flame_tty".there()
 end
 
+local function look_of(run)
+  return { screen = screens.new { utf8 = run.terminal.utf8, width = 100000 },
+    colour = flame.colours(flame.depth(run.terminal.color)) }
+end
+
+-- Our own signs as this screen has them.
+local function signs(look, lines)
+  for i, line in ipairs(lines) do lines[i] = look.screen:plain(line) end
+  return lines
+end
+
+local function print_once(run, options, spec, more)
+  local pattern, err
+  if options.search then
+    pattern, err = core.regex(options.search)
+    if not pattern then return nil, errors.wrap(err, { message = "--search: " .. err.message }) end
+  end
+  local width = options.width or run.terminal.width
+  local rows = spec.cells { width = width, pattern = pattern }
+  local lines = spec.header(rows, width, 1)
+  for _, line in ipairs(more) do lines[#lines + 1] = line end
+  signs(spec, lines)
+  local boxes = flame.lines(rows, { screen = spec.screen, colour = spec.colour, diff = spec.diff,
+    whole = rows.base, flames = options.flames })
+  table.move(boxes, 1, #boxes, #lines + 1, lines)
+  if pattern then lines[#lines + 1] = flame.matched(rows) end
+  return run:write(table.concat(lines, "\n") .. "\n")
+end
+
+local function move_in(options, spec, locate)
+  local view = require "pyroscope.cli.flame_keys".view(spec)
+  if options.search then view:find(options.search) end
+  return require "pyroscope.cli.flame_tty".run(view, locate)
+end
+
+-- The longest end of the path that is a file here.
 local function file_here(file, line)
-  if not file or file == "" then return nil end
-  local system = require "pyroscope.system"
+  if not file or file == "" then return nil, "the profile does not say where its source is" end
   local path = file
-  while path do -- the longest tail of the path that exists here
-    local stat = system.stat(path)
+  while path do
+    local stat = require "pyroscope.system".stat(path)
     if stat and stat.type == "file" then return { file = path, line = line } end
     path = path:match "^/?[^/]*/(.*)$"
   end
+  return nil, "not below this folder: " .. screens.printable(file)
+end
+
+-- What every picture says behind its own header.
+local function tail_parts(parts, rows)
+  local hidden, deep = flame.hidden(rows)
+  parts[#parts + 1] = { ("%d row%s"):format(#rows, #rows == 1 and "" or "s") }
+  if hidden then parts[#parts + 1] = { hidden } end
+  if deep then parts[#parts + 1] = { deep } end
+  return parts
+end
+
+local function place_text(look, file, line)
+  if not file or file == "" then return "" end
+  return look.screen:name(file) .. (line and line > 0 and (":%d"):format(line) or "")
+end
+
+-- The view of one profile ------------------------------------------------------------------
+
+local function spec_of(run, self)
+  local spec = look_of(run)
+  local scale = self.profile.total / math.max(1, self.profile.sum)
+  local base = self.profile.sum / (self.share > 0 and self.share or 1)
+  local other = self.profile:coverage().other_share or 0
+  local function cells_of(profile)
+    return function(o)
+      local rows = profile:cells(o)
+      rows.base = base
+      return rows
+    end
+  end
+  spec.cells = cells_of(self.profile)
+  function spec.hit(o, after, back) return self.profile:hit(o, after, back) end
+  function spec.header(rows, width, most)
+    local head = self:head()
+    local parts = { { head.type }, { head.target } }
+    parts[3] = { head.window, drop = 1,
+      short = units.span((self.to_ms - self.from_ms + 500) // 1000 * 1000) }
+    for i, name in ipairs { "services", "instances", "version" } do
+      if head[name] then parts[#parts + 1] = { head[name], drop = 1 + i } end
+    end
+    parts[#parts + 1] = { self:value(self.whole.total) }
+    tail_parts(parts, rows)
+    if other > 0 then
+      parts[#parts + 1] = { ('%s in truncated stacks ("other")'):format(self:percent(other)) }
+    end
+    return signs(spec, flame.header(parts, width, " · ", most))
+  end
+  function spec.detail(box, width)
+    local function of(value)
+      return ("%s %s"):format(self:cell(value * scale), units.percent(value / base))
+    end
+    if box.other then
+      return flame.detail("truncated stacks", "total " .. of(box.total), "ask with --max-nodes",
+        width)
+    end
+    return flame.detail(spec.screen:name(box.name), ("total %s   self %s"):format(of(box.total),
+      of(box.self)), place_text(spec, self:where(box)), width)
+  end
+  function spec.sandwich(name)
+    local callers, callees = self.profile:sandwich(name)
+    if not callers then return nil, callees.message end
+    return { callers = { cells = cells_of(callers) }, callees = { cells = cells_of(callees) } }
+  end
+  return spec
 end
 
 local function one(run, options)
-  local self, err = subject.fetch(run, options.items and options.items[1], { exact = true,
+  if options.items and #options.items > 1 then
+    return usage(("flame takes one TARGET, not %d"):format(#options.items),
+      "two are compared with --diff")
+  end
+  options.target = options.items and options.items[1]
+  if options.format and options.format ~= "text" then
+    return require "pyroscope.cli.commands.export".run(run, options)
+  end
+  local self, err = subject.fetch(run, options.target, { exact = true,
     granularity = options.group == "line" and "line" or nil })
   if not self then return nil, err end
   if options.group and options.group ~= "function" and options.group ~= "line" then
     self.profile, err = self.profile:regroup(options.group)
     if not self.profile then return nil, err end
   end
+  if options.max_nodes and self.source.kind == "store" then
+    self.profile = self.profile:truncate(options.max_nodes)
+  end
+  self:check_other(self.profile:coverage().other_share or 0)
   for _, warning in ipairs(self.warnings) do run:warn(warning) end
   if self.partial then run:worsen(4) end
-  self:check_other(self.profile:coverage().other_share or 0)
-  local format = options.format or "text"
-  if format ~= "text" then
-    local facts = core.formats()[format]
-    local bytes
-    bytes, err = self.profile:render(format, (picture.formats[format] or format == "dot") and {
-      title = options.title or self:headline(),
-      subtitle = picture.formats[format] and self:total_text() or nil,
-      icicle = picture.formats[format] and not options.flames or nil } or nil)
-    if not bytes then return nil, err end
-    return run:write(bytes, { binary = facts and facts.binary and format or nil,
-      receipt = options.out and ("%s  %s  %s"):format(options.out, format, units.bytes(#bytes)) })
+  local spec = spec_of(run, self)
+  if not interactive(run, options) then
+    return print_once(run, options, spec, { self:filter_text() })
   end
-  local pattern
-  pattern, err = pattern_of(options)
-  if err then return nil, err end
-  local function header()
-    return self:headline() .. " · " .. self:value(self.whole.total)
-  end
-  local spec = { screen = screens.new { utf8 = run.terminal.utf8, width = 100000 },
-    colour = flame.colours(flame.depth(run.terminal.color)), whole = self.profile.sum,
-    flames = options.flames }
-  if interactive(run, options) then
-    local keys = require "pyroscope.cli.flame_keys"
-    local view = keys.view { screen = spec.screen, colour = spec.colour, whole = spec.whole,
-      header = header, cells = function(o) return self.profile:cells(o) end,
-      edges = function(name) return edges(self, name) end,
-      detail = function(box)
-        local file, line = self:where(box)
-        local scale = self.profile.total / math.max(1, self.profile.sum)
-        return ("%s   total %s %s   self %s %s   %s"):format(spec.screen:name(box.name),
-          self:cell(box.total * scale), self:percent(box.total / math.max(1, self.profile.sum)),
-          self:cell(box.self * scale), self:percent(box.self / math.max(1, self.profile.sum)),
-          file and ("%s:%d"):format(screens.printable(file), line or 0) or "")
-      end }
-    if options.search then view:find(options.search) end
-    keys.run(view, function(box) return file_here(self:where(box)) end)
-    return run.status
-  end
-  spec.width = options.columns or run.terminal.width
-  local rows = self.profile:cells { width = spec.width, pattern = pattern }
-  rows.pattern_text = options.search
-  local head = { table.concat({ header(), ("%d rows"):format(#rows), flame.hidden(rows) }, " · ") }
-  head[2] = self:filter_text()
-  local other = self.profile:coverage().other_share or 0
-  if other > 0 then
-    head[#head + 1] = ('%s in truncated stacks ("other")'):format(units.percent(other))
-  end
-  return print_once(run, head, rows, spec)
+  local code = move_in(options, spec, function(box) return file_here(self:where(box)) end)
+  return code ~= 0 and code or run.status
 end
 
-local function both(run, options)
-  local diffs = require "pyroscope.cli.commands.diff"
-  local format = options.format or "text"
-  if format ~= "text" then
-    local copy = {}
-    for name, value in pairs(options) do copy[name] = value end
-    if not picture.formats[format] and format ~= "folded" and format ~= "pprof" then
-      return nil, errors.new { kind = "usage",
-        message = ("--diff is not written as %s"):format(format),
-        hint = "text, svg or html" }
-    end
-    return diffs.run(run, copy)
-  end
-  local diff, parts = diffs.compare(run, options)
-  if not diff then return nil, parts end
-  for _, warning in ipairs(diff.warnings) do run:warn(warning) end
-  local pattern, err = pattern_of(options)
-  if err then return nil, err end
-  local alignment = diff.alignment
-  local scales = { diff.sides[1].scale or 1, diff.sides[2].scale or 1 }
-  local whole = { alignment.before * scales[1], alignment.after * scales[2] }
-  local spec = { screen = screens.new { utf8 = run.terminal.utf8, width = 100000 },
-    colour = flame.colours(flame.depth(run.terminal.color)), flames = options.flames,
-    diff = { scales = scales, whole = whole, noise = diff.noise or 0 } }
-  local function cells(o)
+-- The view of a comparison -----------------------------------------------------------------
+
+-- What an alignment is asked with: the scales of the mode that is shown.
+local function scales_of(diff) return { diff.sides[1].scale, diff.sides[2].scale } end
+
+local function compared(spec, alignment)
+  return function(o)
+    local scales = scales_of(spec.shown)
     o.scales = scales
     local rows = alignment:cells(o)
     for _, row in ipairs(rows) do
@@ -176,45 +199,130 @@ local function both(run, options)
         box.value = o.by == "larger" and math.max(a, b) or b
       end
     end
-    spec.whole = o.by == "larger" and math.max(whole[1], whole[2]) or whole[2]
+    local whole = spec.diff.whole
+    rows.base = o.by == "larger" and math.max(whole[1], whole[2]) or whole[2]
     return rows
   end
-  local function header()
-    return ("%s · A %s > B %s · %s"):format(screens.printable(parts.shown or ""),
-      screens.printable(parts[1].label or ""), screens.printable(parts[2].label or ""),
-      units.percent(diff.change or 0, { sign = true }))
+end
+
+local function choose(spec, diff)
+  local scales = scales_of(diff)
+  spec.shown = diff
+  spec.show = require "pyroscope.cli.commands.diff".shower(diff)
+  spec.diff = { scales = scales, noise = diff.noise or 0,
+    whole = { diff.alignment.before * scales[1], diff.alignment.after * scales[2] } }
+end
+
+local function change_of(spec, a, b)
+  local delta = spec.show(b - a, { sign = true })
+  if a == 0 then return delta .. " new" end
+  if b == 0 then return delta .. " gone" end
+  if spec.shown.mode == "share" then return delta end
+  return ("%s %s"):format(delta, units.percent((b - a) / a, { sign = true, digits = 0 }))
+end
+
+local function diff_header(spec, parts, rows, width, most)
+  local shown, whole = spec.shown, spec.diff.whole
+  local word = shown.profile_type and types.short(shown.profile_type) or shown.unit or "profile"
+  local function side(letter, part, value)
+    local text = ("%s %s"):format(letter, screens.printable(part.label))
+    local long = ("%s  %s"):format(text, part.window or "")
+    local total = shown.mode == "share" and "" or "  " .. spec.show(value, { short = false })
+    return { (part.window and long or text) .. total, drop = part.window and 1 or nil,
+      short = part.window and text .. total or nil }
   end
-  if interactive(run, options) then
-    local keys = require "pyroscope.cli.flame_keys"
-    local holder = setmetatable({}, { __index = function(_, name)
-      if name == "whole" then return spec.whole end
-    end })
-    holder.screen, holder.colour, holder.diff, holder.header = spec.screen, spec.colour, spec.diff,
-      header
-    holder.cells = cells
-    holder.edges = function(name) return { name, "", "compare it: pscope diff, or peek a side" } end
-    holder.detail = function(box)
-      local a, b = box.before * scales[1], box.after * scales[2]
-      return ("%s   before %s   after %s   %s"):format(spec.screen:name(box.name),
-        units.percent(whole[1] > 0 and a / whole[1] or 0),
-          units.percent(whole[2] > 0 and b / whole[2]
-          or 0), a > 0 and units.percent(b / a - 1, { sign = true }) or "new")
+  local list = { { word }, { screens.printable(parts.shown), drop = 2 },
+    side("A (before)", parts[1], whole[1]), side("B (after)", parts[2], whole[2]) }
+  if shown.mode ~= "share" then list[#list + 1] = { change_of(spec, whole[1], whole[2]) } end
+  list[#list + 1] = { shown.mode == "share" and "shares" or shown.measure }
+  tail_parts(list, rows)
+  for i, letter in ipairs { "A", "B" } do
+    local other = shown.sides[i].other_share or 0
+    if other > 0 then
+      list[#list + 1] = { ('%s of %s in truncated stacks ("other")'):format(units.percent(other),
+        letter) }
     end
-    keys.run(keys.view(holder), function(box) return file_here(box.file, box.line) end)
-    return run.status
   end
-  spec.width = options.columns or run.terminal.width
-  local rows = cells { width = spec.width, pattern = pattern }
-  rows.pattern_text = options.search
-  return print_once(run, { table.concat({ header(), ("%d rows"):format(#rows), flame.hidden(rows) },
-    " · "), "+ more  - less  * new, by width of B; --noise says what is grey" }, rows, spec)
+  return signs(spec, flame.header(list, width, " · ", most))
+end
+
+local function diff_spec(run, diff, parts)
+  local spec = look_of(run)
+  choose(spec, diff)
+  spec.cells = compared(spec, diff.alignment)
+  function spec.hit(o, after, back)
+    o.scales = scales_of(spec.shown)
+    return diff.alignment:hit(o, after, back)
+  end
+  function spec.header(rows, width, most) return diff_header(spec, parts, rows, width, most) end
+  function spec.detail(box, width)
+    local a, b = box.before * spec.diff.scales[1], box.after * spec.diff.scales[2]
+    local whole = spec.diff.whole
+    local function share(value, all)
+      return spec.shown.mode == "share" and "" or " " .. units.percent(value / all)
+    end
+    return flame.detail(box.other and "truncated stacks" or spec.screen:name(box.name),
+      ("A %s%s   B %s%s   %s"):format(spec.show(a), share(a, whole[1]), spec.show(b),
+        share(b, whole[2]), change_of(spec, a, b)), place_text(spec, box.file, box.line), width)
+  end
+  function spec.switch()
+    local other, err = spec.shown:as(spec.shown.mode == "share" and "rate" or "share")
+    if not other then return err.message end
+    choose(spec, other)
+    return other.mode == "share" and "shares of each side's total" or "absolute, " .. other.measure
+  end
+  function spec.sandwich(name)
+    local made = {}
+    for i, part in ipairs(parts) do
+      local callers, callees = part.profile:sandwich(name)
+      if not callers then return nil, callees.message end
+      made[i] = { callers = callers, callees = callees }
+    end
+    local found = {}
+    for _, side in ipairs { "callers", "callees" } do
+      local alignment, err = core.align(made[1][side], made[2][side])
+      if not alignment then return nil, err.message end
+      found[side] = { cells = compared(spec, alignment) }
+    end
+    return found
+  end
+  return spec
+end
+
+local function both(run, options)
+  local diffs = require "pyroscope.cli.commands.diff"
+  local format = options.format or "text"
+  local drawn = { svg = true, html = true, folded = true, pprof = true, json = true }
+  if format ~= "text" and not drawn[format] then
+    return usage(("a comparison is not written as %s"):format(format),
+      "one of: text, svg, html, folded, json, pprof")
+  end
+  if options.group and options.group ~= "function" then
+    return usage("--group and --diff exclude each other", "pscope diff --group compares groups")
+  end
+  local diff, parts = diffs.compare(run, options)
+  if not diff then return nil, parts end
+  if format ~= "text" then return diffs.draw(run, diff, parts, options) end
+  for i, side in ipairs(diff.sides) do
+    if options.max_other and side.other_share > options.max_other then
+      run:worsen(4)
+      diff.warnings[#diff.warnings + 1] = ("%s of side %s is in truncated stacks, more than "
+        .. "--max-other"):format(units.percent(side.other_share), i == 1 and "A" or "B")
+    end
+    if side.partial then run:worsen(4) end
+  end
+  for _, warning in ipairs(diff.warnings) do run:warn(warning) end
+  local spec = diff_spec(run, diff, parts)
+  if not interactive(run, options) then
+    return print_once(run, options, spec,
+      { "+ more  - less  * new; width: B; changes under --noise have no sign" })
+  end
+  local code = move_in(options, spec, function(box) return file_here(box.file, box.line) end)
+  return code ~= 0 and code or run.status
 end
 
 function command.run(run, options)
-  if options.compare or options.before or options.after or (options.items
-    and #options.items > 1) then
-    return both(run, options)
-  end
+  if options.compare or options.before or options.after then return both(run, options) end
   return one(run, options)
 end
 
