@@ -53,7 +53,7 @@ static pyr_status widen (layout *l) {
     double a = scaled(l, l->u->selfs, i, 0), b = scaled(l, l->u->selfs, i, 1);
     l->larger[i] = a > b ? a : b;
   }
-  for (i = l->p->count; --i > 0;)
+  for (i = l->p->count; i-- > 1;)
     l->larger[l->p->nodes[i].parent] += l->larger[i];
   return PYR_OK;
 }
@@ -185,6 +185,7 @@ static pyr_status count (layout *l) {
   return functions(l);
 }
 
+/* What fails leaves its blocks to 'finish', which every caller ends with. */
 static pyr_status begin (layout *l, pyr_cells *c, const pyr_profile *p,
                          const pyr_union *u, const pyr_celloptions *o, pyr_error *e) {
   memset(c, 0, sizeof *c);
@@ -196,12 +197,19 @@ static pyr_status begin (layout *l, pyr_cells *c, const pyr_profile *p,
   l->e = e;
   l->known = calloc(p->frame_count + 1u, 1);
   if (l->known == NULL) return pyr_nomemory(e);
-  if (u != NULL && o->by == PYR_CELL_LARGER && widen(l) != PYR_OK) {
-    free(l->known);
-    return e->status;
+  if (u != NULL && o->by == PYR_CELL_LARGER) {
+    pyr_status status = widen(l);
+    if (status != PYR_OK) return status;
   }
   c->whole = valueof(l, o->top);
   return PYR_OK;
+}
+
+static void finish (layout *l) {
+  free(l->children);
+  free(l->left);
+  free(l->larger);
+  free(l->known);
 }
 
 pyr_status pyr_render_cells (pyr_cells *c, const pyr_profile *p, const pyr_union *u,
@@ -209,15 +217,11 @@ pyr_status pyr_render_cells (pyr_cells *c, const pyr_profile *p, const pyr_union
   layout l;
   uint32_t i;
   pyr_status status = begin(&l, c, p, u, o, e);
-  if (status != PYR_OK) return status;
-  if (o->pattern != NULL) status = count(&l);
+  if (status == PYR_OK && o->pattern != NULL) status = count(&l);
   if (status == PYR_OK) status = addcell(&l, o->top, 0, o->width, 0, 0);
   for (i = 0; status == PYR_OK && i < c->count; i++)
     status = spread(&l, i);
-  free(l.children);
-  free(l.left);
-  free(l.larger);
-  free(l.known);
+  finish(&l);
   if (status != PYR_OK) pyr_cells_free(c);
   return status;
 }
@@ -258,8 +262,7 @@ pyr_status pyr_render_hit (const pyr_profile *p, const pyr_union *u,
   pyr_cells c;
   pyr_status status = begin(&l, &c, p, u, o, e);
   *hit = *view = UINT32_MAX;
-  if (status != PYR_OK) return status;
-  status = search(&l, after, back, hit);
+  if (status == PYR_OK) status = search(&l, after, back, hit);
   if (status == PYR_OK && *hit != UINT32_MAX) {
     double least = valueof(&l, *hit) * o->width;
     uint32_t i = *hit;
@@ -268,8 +271,7 @@ pyr_status pyr_render_hit (const pyr_profile *p, const pyr_union *u,
       i = p->nodes[i].parent;
     }
   }
-  free(l.larger);
-  free(l.known);
+  finish(&l);
   return status;
 }
 
