@@ -492,7 +492,6 @@ describe("pscope flame", function()
       tmux "send-keys Enter n"
       screen "> pkg.leaf2 "
       tmux "resize-window -x 60 -y 14"
-      text = screen "\n|pkg.work 99.9%%[.]+\n"
       text = screen("\n|pkg.work 99.9%%" .. ("%."):rep(60 - #"|pkg.work 99.9%") .. "\n")
       assert.matches("> pkg.leaf2 ", text)
       tmux "resize-window -x 100 -y 20"
