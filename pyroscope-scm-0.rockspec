@@ -52,6 +52,8 @@ build = {
         "src/lua/rows.c",
         "src/lua/shared.c",
         "src/lua/top.c",
+        "src/lua/walk.c",
+        "src/profile/change.c",
         "src/profile/group.c",
         "src/profile/match.c",
         "src/profile/package.c",

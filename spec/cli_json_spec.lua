@@ -76,6 +76,8 @@ describe("every --json answer", function()
     collect(split "diff ./world -2h -1h -1h now --mode share")
     collect(split "diff ./world -2h -1h -1h now --cum --bounds -n 0")
     collect(split "diff ./world --before version=2.40.3 --after version=2.41.0")
+    collect(split "diff ./world -2h -1h -1h now --tree -n 9")
+    collect(split "diff ./world -2h -1h -1h now --group file")
     collect(split "diff ./hostile/x.pb ./hostile/x.pb")
   end)
 

@@ -1,6 +1,8 @@
 local core = require "pyroscope.core"
 local json = require "cjson"
+local pprof_tool = require "spec.support.pprof_tool"
 local proto = require "spec.support.profile_proto"
+local pushes = require "spec.support.pushes"
 local protobuf = require "spec.support.protobuf"
 
 local wire = "../shared/fixtures/wire"
@@ -117,39 +119,6 @@ local function end_at_other(paths)
   return cut
 end
 
--- What was pushed and fits a request, as selections for `collect`.
-local function selections(pushed, request)
-  local name, kind, unit, period, period_unit =
-    request.profileTypeID:match "^([^:]*):([^:]*):([^:]*):([^:]*):([^:]*)"
-  local spans, traces
-  for _, id in ipairs(request.spanSelector or {}) do
-    spans = spans or {}
-    spans[id] = true
-  end
-  for _, id in ipairs(request.traceIdSelector or {}) do
-    traces = traces or {}
-    traces[id] = true
-  end
-  local chosen = {}
-  for _, push in ipairs(pushed) do
-    local wanted = push.labels.__name__ == name and push.time_ms >= request.start
-      and push.time_ms <= request["end"]
-    for label, value in request.labelSelector:gmatch '([%w_.]+)"?%s*=%s*"([^"]*)"' do
-      wanted = wanted and push.labels[label] == value
-    end
-    if wanted then
-      local pprof = assert(core.pprof(read(wire .. "/pushed/" .. push.file)))
-      for i, t in ipairs(pprof:types()) do
-        if t.type == kind and t.unit == unit and pprof.period_type == period
-          and pprof.period_unit == period_unit then
-          chosen[#chosen + 1] = { pprof, type = i, spans = spans, traces = traces }
-        end
-      end
-    end
-  end
-  return chosen
-end
-
 local function recorded(name)
   local meta = json.decode(read(wire .. "/" .. name .. "/request.json"))
   return meta, meta.body and json.decode(meta.body), read(wire .. "/" .. name .. "/response.body")
@@ -205,7 +174,7 @@ describe("recorded profiles", function()
 
   it("give the trees that the server drew from them", function()
     if not present(wire .. "/README.md") then pending "needs ../shared: recorded exchanges" end
-    local pushed = json.decode(read(wire .. "/pushed/pushed.json"))
+    local pushed = pushes.list()
     local compared = 0
     for _, name in ipairs(list("cd " .. wire .. " && ls -d flamegraph-*")) do
       local meta, request, body = recorded(name)
@@ -219,7 +188,7 @@ describe("recorded profiles", function()
           call_site = call_site or {}
           call_site[#call_site + 1] = frame.name
         end
-        local profile = assert(core.collect(selections(pushed, request),
+        local profile = assert(core.collect(pushes.selections(pushed, request),
           { named_only = true, max_depth = 1000, call_site = call_site }))
         assert.same(flame_paths(json.decode(body).flamegraph), end_at_other(proto.paths(profile)),
           name)
@@ -229,23 +198,6 @@ describe("recorded profiles", function()
     assert.is_true(compared >= 25, tostring(compared))
   end)
 end)
-
--- Rows of `pprof -top` as name -> { self, total }, and the total it prints.
-local function pprof_top(tool, kind, unit, files)
-  local command = ("%s -symbolize=none -top -sample_index=%s -unit=%s -nodecount=1000000 "
-    .. "-nodefraction=0 -edgefraction=0 %s 2>/dev/null"):format(tool, kind, unit, files)
-  local rows, total = {}, nil
-  local function integer(text) return math.tointeger(tonumber((text:gsub("%a+$", "")))) end
-  for _, line in ipairs(list(command)) do
-    total = total or line:match "% of ([%d.]+)%a* total"
-    local flat, cum, name = line:match "^%s*(%S+)%s+%S+%s+%S+%s+(%S+)%s+%S+%s+(.*)$"
-    if name and integer(flat) then
-      name = name:gsub(" %(partial%-inline%)$", ""):gsub(" %(inline%)$", "")
-      rows[name] = { integer(flat), integer(cum) }
-    end
-  end
-  return rows, total and integer(total)
-end
 
 -- Self and total of every function of a profile; recursion counts once per stack.
 local function functions_of(profile)
@@ -267,11 +219,6 @@ local function functions_of(profile)
   return rows
 end
 
-local function find_tool()
-  if os.execute "command -v pprof >/dev/null 2>&1" then return "pprof" end
-  if present "build/go/bin/pprof" then return "build/go/bin/pprof" end
-end
-
 local function same_as_pprof(tool, folder)
   local compared = 0
   for _, group in ipairs(list("ls -d " .. folder .. "/*/ | xargs -n1 basename")) do
@@ -283,7 +230,8 @@ local function same_as_pprof(tool, folder)
       for i, pprof in ipairs(handles) do chosen[i] = { pprof, type = kind } end
       local profile <close> = assert(core.collect(chosen))
       local unit = t.unit == "count" and "minimum" or t.unit
-      local rows, total = pprof_top(tool, t.type, unit, table.concat(paths, " "))
+      local rows, total = pprof_tool.top(tool, ("-sample_index=%s -unit=%s %s"):format(t.type,
+        unit, table.concat(paths, " ")))
       local ours = functions_of(profile)
       -- pprof prints a function without a name as unknown, and no row of zeros.
       if ours[""] then
@@ -300,7 +248,7 @@ local function same_as_pprof(tool, folder)
 end
 
 describe("the rows of `pprof -top`", function()
-  local tool = find_tool()
+  local tool = pprof_tool.find()
 
   it("are ours to the last unit: the sample incident", function()
     if not tool then pending "needs google/pprof" end

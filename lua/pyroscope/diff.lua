@@ -142,10 +142,12 @@ local function make(alignment, before, after, options)
   end
   local a, b = before.raw * before.scale, after.raw * after.scale
   if measure == "share" then a, b = 1.0, 1.0 end
+  local delta = measure ~= "share" and before.scale == after.scale
+    and (after.raw - before.raw) * after.scale or b - a
   return setmetatable({
     mode = mode, measure = measure, unit = after.unit or before.unit, kind = kind,
     profile_type = after.profile_type or before.profile_type,
-    before = a, after = b, delta = b - a, change = a ~= 0 and (b - a) / a or nil,
+    before = a, after = b, delta = delta, change = a ~= 0 and delta / a or nil,
     sides = { before, after }, factors = { f1, f2 }, noise = noise,
     warnings = list, alignment = alignment,
   }, meta)
@@ -200,16 +202,18 @@ local function scaled_row(self, row, by, scales)
   local raw_a, raw_b = row.before, row.after
   if by == "total" then raw_a, raw_b = row.before_total, row.after_total end
   local a, b = raw_a * scales[1], raw_b * scales[2]
+  -- Exact where both sides have one scale: doubles would lose small changes of large values.
+  local delta = scales[1] == scales[2] and (raw_b - raw_a) * scales[1] or b - a
   -- Truncation only takes away: a value may be larger by at most what lies in "other".
-  local lower = b - (raw_a + math.min(before.other, before.raw - raw_a)) * scales[1]
-  local upper = (raw_b + math.min(after.other, after.raw - raw_b)) * scales[2] - a
+  local lower = delta - math.min(before.other, before.raw - raw_a) * scales[1]
+  local upper = delta + math.min(after.other, after.raw - raw_b) * scales[2]
   local status = "changed"
   if raw_a == 0 and row.before_total == 0 then status = "new" end
   if raw_b == 0 and row.after_total == 0 then status = "gone" end
   return {
-    name = row.name, file = row.file, line = row.line,
-    before = a, after = b, delta = b - a, lower = lower, upper = upper,
-    certain = lower > 0 or upper < 0, change = a ~= 0 and (b - a) / a or nil, status = status,
+    name = row.name, file = row.file, line = row.line, depth = row.depth,
+    before = a, after = b, delta = delta, lower = lower, upper = upper,
+    certain = lower > 0 or upper < 0, change = a ~= 0 and delta / a or nil, status = status,
     before_share = raw_a / before.raw, after_share = raw_b / after.raw,
     before_raw = raw_a, after_raw = raw_b,
     before_self = row.before, after_self = row.after,
@@ -221,42 +225,59 @@ local ROW_OPTIONS = { by = "string", mode = "string", group = "string", noise = 
 local BY = { self = true, total = true }
 local GROUPS = { ["function"] = true, line = true, file = true, package = true }
 
+-- The diff in the mode asked for, the scales of its sides, and what is too small to be shown.
+local function view(self, n, options, where)
+  if math.type(n) ~= "integer" or n < 0 then
+    error(where .. ": n must be an integer from 0", 3)
+  end
+  local shown = self
+  if options.mode and options.mode ~= self.mode then
+    local other, err = self:as(options.mode)
+    if not other then error(where .. ": " .. err.message, 3) end
+    shown = other
+  end
+  local floor = (options.noise or shown.noise) * math.max(shown.before, shown.after)
+  return shown, { shown.sides[1].scale, shown.sides[2].scale }, floor
+end
+
+-- What is left of both sides: exactly their totals without what the rows have.
+local function rest_of(sides, scales, rest_a, rest_b, functions, hidden)
+  local a, b = rest_a * scales[1], rest_b * scales[2]
+  return {
+    before = a, after = b, before_raw = rest_a, after_raw = rest_b,
+    delta = scales[1] == scales[2] and (rest_b - rest_a) * scales[1] or b - a,
+    before_share = rest_a / sides[1].raw, after_share = rest_b / sides[2].raw,
+    functions = functions, hidden = hidden,
+    before_other = sides[1].other * scales[1], after_other = sides[2].other * scales[2],
+  }
+end
+
 --- What changed most, first; the second result is what the rows leave out, so that rows and rest
 --- add up to the whole change (not with `by = "total"`: totals contain each other).
 ---@param n? integer   20; 0: everything that changed
 ---@param options? { by?: "self"|"total", mode?: "rate"|"share", group?: string, noise?: number }
----@return pyroscope.diff.change_row[] rows
----@return pyroscope.diff.rest? rest
+---@return pyroscope.diff.change_row[]? rows
+---@return pyroscope.diff.rest|pyroscope.error|nil rest
 function method:rows(n, options)
   options = check.options("diff:rows", options, ROW_OPTIONS)
   n = n or 20
-  if math.type(n) ~= "integer" or n < 0 then
-    error("diff:rows: n must be an integer from 0", 2)
-  end
   local by = options.by or "self"
   if not BY[by] then error(("diff:rows: by is 'self' or 'total', not '%s'"):format(by), 2) end
   if options.group and not GROUPS[options.group] then
     error(("diff:rows: group is function, line, file or package, not '%s'"):format(options.group),
       2)
   end
-  local shown = self
-  if options.mode and options.mode ~= self.mode then
-    local other, err = self:as(options.mode)
-    if not other then error("diff:rows: " .. err.message, 2) end
-    shown = other
-  end
+  local shown, scales, floor = view(self, n, options, "diff:rows")
   local sides = shown.sides
-  local scales = { sides[1].scale, sides[2].scale }
-  local noise = options.noise or shown.noise
-  local floor = noise * math.max(shown.before, shown.after)
   local list, left = shown.alignment:rows(floor > 0 and 0 or n,
     { by = by, factors = scales, group = options.group })
+  if not list then return nil, left end
   local functions = #list + left.functions
   local rows, hidden = {}, 0
   local rest_a, rest_b = sides[1].raw, sides[2].raw
   for _, row in ipairs(list) do
     local made = scaled_row(shown, row, by, scales)
-    if made.before_raw == made.after_raw and made.delta == 0 or made.delta == 0 then
+    if made.delta == 0 then
       made = nil
     elseif math.abs(made.delta) < floor then
       hidden, made = hidden + 1, nil
@@ -267,13 +288,31 @@ function method:rows(n, options)
     end
   end
   if by == "total" then return rows, nil end
-  local a, b = rest_a * scales[1], rest_b * scales[2]
-  return rows, {
-    before = a, after = b, delta = b - a, before_raw = rest_a, after_raw = rest_b,
-    before_share = rest_a / sides[1].raw, after_share = rest_b / sides[2].raw,
-    functions = functions - #rows, hidden = hidden,
-    before_other = sides[1].other * scales[1], after_other = sides[2].other * scales[2],
-  }
+  return rows, rest_of(sides, scales, rest_a, rest_b, functions - #rows, hidden)
+end
+
+--- The call tree of what changed, depth first: at most n nodes whose totals changed most, each with
+--- its callers above it. Rows are by total and have `depth` and `self_delta`; their own values
+--- and the rest, the second result, add up to the whole change.
+---@param n? integer   60; 0: every node that changed
+---@param options? { mode?: "rate"|"share", noise?: number }
+---@return pyroscope.diff.change_row[] rows
+---@return pyroscope.diff.rest rest
+function method:tree(n, options)
+  options = check.options("diff:tree", options, { mode = "string", noise = "number" })
+  n = n or 60
+  local shown, scales, floor = view(self, n, options, "diff:tree")
+  local sides = shown.sides
+  local rest_a, rest_b = sides[1].raw, sides[2].raw
+  local rows = shown.alignment:tree(n, { factors = scales, least = floor })
+  for i, row in ipairs(rows) do
+    local made = scaled_row(shown, row, "total", scales)
+    made.own_before, made.own_after = row.before, row.after
+    made.self_delta = scales[1] == scales[2] and (row.after - row.before) * scales[1]
+      or row.after * scales[2] - row.before * scales[1]
+    rows[i], rest_a, rest_b = made, rest_a - row.before, rest_b - row.after
+  end
+  return rows, rest_of(sides, scales, rest_a, rest_b, #shown.alignment - 1 - #rows)
 end
 
 --- Depth first: depth, name, before_self, after_self, before_total, after_total; raw sums.
@@ -295,45 +334,33 @@ function method:as(mode)
     { mode = mode, factors = self.factors, noise = self.noise })
 end
 
---- A picture of both sides, coloured by the change ("svg", "html"; options as those of
---- `profile:render`, and `before`, `after`: what the sides are called), "folded" (two columns),
---- "json" (the server's flame graph of seven numbers a box), "pprof" (B minus A, raw sums).
----@param format "svg"|"html"|"folded"|"json"|"pprof"
+--- The diff as a file. Pictures, "svg" and "html": options as those of `profile:render`, and
+--- `before`, `after`: what the sides are called. Both sides as stacks: "folded" (a column for
+--- each, A in terms of B), "json" (flame graph JSON of two, as it is), "pprof" (B minus A).
+--- Rows: "csv", "md", "quickfix", "text"; options `n`, `by`, `group`, `tree`, `bounds`.
+---@param format string
 ---@param options? table
 ---@return string? bytes
 ---@return pyroscope.error? err
 function method:render(format, options)
-  if format == "folded" then return self.alignment:render "folded" end
-  if format == "json" then
-    return core.encode_answer_json("Diff", { flamegraph = self.alignment })
-  end
-  if format == "pprof" then
-    local after = self.sides[2]
-    return self.alignment:render("pprof", { profile_type = self.profile_type, unit = self.unit,
-      time_nanos = after.from_ms and after.from_ms * 1000000 or nil,
-      duration_nanos = after.from_ms and (after.to_ms - after.from_ms) * 1000000 or nil })
-  end
-  if format ~= "svg" and format ~= "html" then
-    return usage(("a diff cannot be written as '%s'"):format(tostring(format)),
-      "one of: svg, html, folded, json, pprof")
-  end
-  return require "pyroscope.output.picture".diff(self, format, options)
+  return require "pyroscope.output.diff_files".render(self, format, options)
 end
 
---- Writes `render` to a file, mode 600; the format is that of the extension (.pb.gz: pprof). An
+--- Writes `render` to a file, mode 600; the format is `format`, else that of the extension. An
 --- existing file is an `io` error without `force = true`.
 ---@param path string
 ---@param options? table
 ---@return true? ok
 ---@return pyroscope.error? err
 function method:save(path, options)
-  local rest, force = {}, nil
+  local rest, force, format = {}, nil, nil
   for name, value in pairs(options or {}) do
-    if name == "force" then force = value else rest[name] = value end
+    if name == "force" then force = value
+    elseif name == "format" then format = value
+    else rest[name] = value end
   end
-  local extension = path:match "%.(%w+)$"
-  if extension == "gz" or extension == "pb" then extension = "pprof" end
-  local bytes, err = self:render(extension, rest)
+  format = format or require "pyroscope.output.diff_files".format_of(path) or path
+  local bytes, err = self:render(format, rest)
   if not bytes then return nil, err end
   return require "pyroscope.system".write_file(path, bytes, { force = force })
 end
@@ -345,28 +372,8 @@ end
 
 meta.__close = method.close
 
--- How a value of this diff is shown.
-local function shown(self, value, sign)
-  if self.measure == "share" then return units.percent(value, { sign = sign }) end
-  local class = self.profile_type and require "pyroscope.types".class(self.profile_type) or nil
-  return units.value(value, { unit = self.unit, kind = self.kind, class = class, short = true,
-    seconds = self.measure == "per second" and 1 or nil, sign = sign })
-end
-
 function meta:__tostring()
-  local lines = { ("A (before) %s, B (after) %s, %s %s (%s)"):format(shown(self, self.before),
-    shown(self, self.after), shown(self, self.delta, true),
-    units.percent(self.change, { sign = true }), self.measure) }
-  local rows, rest = self:rows(20)
-  for _, row in ipairs(rows) do
-    lines[#lines + 1] = ("%12s %12s %12s  %-7s  %s"):format(shown(self, row.before),
-      shown(self, row.after), shown(self, row.delta, true), row.status, row.name)
-  end
-  lines[#lines + 1] = ("%12s %12s %12s  %-7s  %d more, truncated stacks included"):format(
-    shown(self, rest.before), shown(self, rest.after), shown(self, rest.delta, true), "",
-    rest.functions)
-  for _, warning in ipairs(self.warnings) do lines[#lines + 1] = "warning: " .. warning end
-  return table.concat(lines, "\n")
+  return (self:render "text":gsub("\n$", ""))
 end
 
 return diff

@@ -263,4 +263,12 @@ function units.value(value, what)
   return text .. (rate and "/s" or "")
 end
 
+--- How many decimals cores have, so that all of a table have as many and add up by eye.
+---@param cores number   the largest
+---@return integer
+function units.digits(cores)
+  if cores >= 10 or cores <= 0 then return 1 end
+  return math.min(9, 2 - math.floor(math.log(cores, 10) + 1e-12))
+end
+
 return units

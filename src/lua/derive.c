@@ -23,9 +23,7 @@ static int profile_regroup (lua_State *L) {
     lua_settop(L, 1);
     return 1;
   }
-  if (by == PYR_BY_LINE)
-    return pyr_lua_fail(L, "unsupported", "the profile has no lines", "no_lines",
-                        "lines need a pprof profile read with granularity = \"line\"");
+  if (by == PYR_BY_LINE) return pyr_lua_nolines(L);
   to = pyr_lua_derived(L, 1);
   return pyr_lua_pushderived(L, to, pyr_profile_regroup(&to->p, &p->p, by, &e), &e);
 }

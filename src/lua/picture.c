@@ -81,26 +81,32 @@ static void sideoptions (lua_State *L, const char *key, pyr_pictureside *side) {
     side->text = text(L, at, "text");
     side->scale = number(L, at, "scale", 1e300);
     side->rate = number(L, at, "rate", 1e300);
+    if (!(side->scale > 0)) luaL_error(L, "option 'scale' must be above 0");
   }
   lua_pop(L, 1);
 }
 
+static int64_t integer (lua_State *L, const char *key) {
+  lua_Integer value = 0;
+  if (lua_getfield(L, 3, key) != LUA_TNIL) value = luaL_checkinteger(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
 int pyr_lua_alignmentrender (lua_State *L, const pyr_union *u) {
-  static const char *const formats[] = {"svg", "html", NULL};
-  static const char *const known[] = {PYR_PICTURE_OPTIONS,
-                                      "unit",
-                                      "profile_type",
-                                      "before",
-                                      "after",
-                                      "mode",
-                                      "measure",
-                                      "noise",
-                                      NULL};
+  static const char *const formats[] = {"svg", "html", "folded", "json", "pprof", NULL};
+  static pyr_diffrenderer *const writers[] = {
+      pyr_render_diffpicture, pyr_render_diffpicture, pyr_render_difffolded,
+      pyr_render_diffjson, pyr_render_diffpprof};
+  static const char *const known[] = {
+      PYR_PICTURE_OPTIONS, "unit",  "profile_type", "before",         "after", "mode",
+      "measure",           "noise", "time_nanos",   "duration_nanos", "raw",   NULL};
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
+  int format = luaL_checkoption(L, 2, NULL, formats);
   pyr_renderoptions o;
   pyr_buffer *out;
   memset(&o, 0, sizeof o);
-  o.html = luaL_checkoption(L, 2, NULL, formats) == 1;
+  o.html = format == 1;
   lua_settop(L, 3);
   pyr_lua_options(L, 3, known);
   pyr_lua_pictureoptions(L, 3, &o);
@@ -112,9 +118,12 @@ int pyr_lua_alignmentrender (lua_State *L, const pyr_union *u) {
     o.mode = text(L, 3, "mode");
     o.measure = text(L, 3, "measure");
     o.noise = number(L, 3, "noise", 1);
+    o.time_nanos = integer(L, "time_nanos");
+    o.duration_nanos = integer(L, "duration_nanos");
+    o.raw = flag(L, 3, "raw");
   }
   if (o.mode == NULL) o.mode = "rate";
   out = pyr_lua_buffer(L);
-  if (pyr_render_diffpicture(out, u, &o, &e) != PYR_OK) return pyr_lua_error(L, &e);
+  if (writers[format](out, u, &o, &e) != PYR_OK) return pyr_lua_error(L, &e);
   return pyr_lua_pushbuffer(L, out);
 }

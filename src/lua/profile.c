@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua/walk.h"
 #include "profile/sorted.h"
 #include "render/render.h"
 
@@ -125,34 +126,14 @@ int pyr_lua_pushderived (lua_State *L, pyr_luaprofile *to, pyr_status status,
   return 1;
 }
 
-typedef struct walker {
-  pyr_sorted sorted;
-  uint32_t next;
-} walker;
-
-static int walker__gc (lua_State *L) {
-  walker *w = lua_touserdata(L, 1);
-  pyr_sorted_free(&w->sorted);
-  memset(&w->sorted, 0, sizeof w->sorted);
-  w->next = UINT32_MAX;
-  return 0;
-}
-
 static int walknext (lua_State *L) {
   pyr_luaprofile *p = pyr_lua_profile(L, lua_upvalueindex(1));
-  walker *w = lua_touserdata(L, lua_upvalueindex(2));
   const pyr_node *n;
   const pyr_frame *f;
-  const pyr_string *name;
-  if (w->next == UINT32_MAX) return 0;
-  n = p->p.nodes + w->next;
+  uint32_t at = pyr_lua_walked(L, &p->p);
+  if (at == UINT32_MAX) return 0;
+  n = p->p.nodes + at;
   f = p->p.frames + n->frame;
-  name = p->p.strings + f->name;
-  lua_pushinteger(L, n->level);
-  if (w->next == 0)
-    lua_pushliteral(L, "total");
-  else
-    lua_pushlstring(L, name->bytes, name->length);
   lua_pushinteger(L, pyr_lua_divided(p, n->self));
   lua_pushinteger(L, pyr_lua_divided(p, n->total));
   if (f->file != 0)
@@ -163,33 +144,11 @@ static int walknext (lua_State *L) {
     lua_pushinteger(L, f->line);
   else
     lua_pushnil(L);
-  w->next = pyr_sorted_next(&w->sorted, &p->p, w->next);
   return 6;
 }
 
 static int profile_walk (lua_State *L) {
-  pyr_luaprofile *p = pyr_lua_profile(L, 1);
-  pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
-  walker *w;
-  lua_settop(L, 1);
-  w = lua_newuserdatauv(L, sizeof *w, 0);
-  memset(w, 0, sizeof *w);
-  if (luaL_newmetatable(L, "pyroscope.walker")) {
-    lua_pushcfunction(L, walker__gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, walker__gc);
-    lua_setfield(L, -2, "__close");
-  }
-  lua_setmetatable(L, -2);
-  if (pyr_sorted_init(&w->sorted, &p->p, &e) != PYR_OK)
-    return luaL_error(L, "%s", e.message);
-  lua_pushvalue(L, 1);
-  lua_pushvalue(L, 2);
-  lua_pushcclosure(L, walknext, 2);
-  lua_pushnil(L);
-  lua_pushnil(L);
-  lua_pushvalue(L, 2); /* closed when the loop ends, also by break */
-  return 4;
+  return pyr_lua_walk(L, &pyr_lua_profile(L, 1)->p, walknext);
 }
 
 static int profile_coverage (lua_State *L) {

@@ -35,26 +35,35 @@ pyr_status pyr_lua_weighgroups (pyr_luagroups *s, const pyr_profile *p,
   return pyr_grouping_frames(&s->g, &s->frames, e);
 }
 
+static void settext (lua_State *L, const char *key, const pyr_string *s) {
+  lua_pushlstring(L, s->bytes, s->length);
+  lua_setfield(L, -2, key);
+}
+
+static void setlines (lua_State *L, const pyr_frame *f) {
+  if (f->line != 0) pyr_lua_setinteger(L, "line", f->line);
+  if (f->start_line != 0) pyr_lua_setinteger(L, "start_line", f->start_line);
+}
+
+void pyr_lua_setframe (lua_State *L, const pyr_profile *p, const pyr_frame *f) {
+  settext(L, "name", p->strings + f->name);
+  if (f->file != 0) settext(L, "file", p->strings + f->file);
+  setlines(L, f);
+}
+
 void pyr_lua_setplace (lua_State *L, const pyr_luagroups *s, uint32_t group) {
   const pyr_profile *p = s->g.p;
   const pyr_frame *f;
-  lua_pushlstring(L, s->g.names[group].bytes, s->g.names[group].length);
-  lua_setfield(L, -2, "name");
+  settext(L, "name", s->g.names + group);
   if (s->frames[group] == UINT32_MAX || s->g.by == PYR_BY_PACKAGE) return;
   f = p->frames + s->frames[group];
-  if (f->file != 0) {
-    lua_pushlstring(L, p->strings[f->file].bytes, p->strings[f->file].length);
-    lua_setfield(L, -2, "file");
-  }
-  if (s->g.by == PYR_BY_FILE) return;
-  if (f->line != 0) {
-    lua_pushinteger(L, f->line);
-    lua_setfield(L, -2, "line");
-  }
-  if (f->start_line != 0) {
-    lua_pushinteger(L, f->start_line);
-    lua_setfield(L, -2, "start_line");
-  }
+  if (f->file != 0) settext(L, "file", p->strings + f->file);
+  if (s->g.by != PYR_BY_FILE) setlines(L, f);
+}
+
+int pyr_lua_nolines (lua_State *L) {
+  return pyr_lua_fail(L, "unsupported", "the profile has no lines", "no_lines",
+                      "lines need a pprof profile read with granularity = \"line\"");
 }
 
 pyr_granularity pyr_lua_checkgroup (lua_State *L, int arg, const char *key) {

@@ -26,6 +26,12 @@ pyr_status pyr_lua_weighgroups (pyr_luagroups *s, const pyr_profile *p,
 /* Sets name, file, line and start_line of a group in the table on top of the stack. */
 void pyr_lua_setplace (lua_State *L, const pyr_luagroups *s, uint32_t group);
 
+/* The same of a frame, all that is known. */
+void pyr_lua_setframe (lua_State *L, const pyr_profile *p, const pyr_frame *f);
+
+/* The error of a question for lines where a profile has none. Returns 2. */
+int pyr_lua_nolines (lua_State *L);
+
 /* Pushes the s->count largest groups as rows (0: all), and the coverage. Returns 2. */
 int pyr_lua_pushtop (lua_State *L, const pyr_luaprofile *p, pyr_luagroups *s,
                      bool by_total);

@@ -16,12 +16,6 @@ static void pushrow (lua_State *L, const pyr_luaprofile *p, const pyr_luagroups 
   pyr_lua_setnumber(L, "total_share", pyr_lua_share(s->w[group].total, total));
 }
 
-/* Where lines were asked for and the profile has none. */
-static int nolines (lua_State *L) {
-  return pyr_lua_fail(L, "unsupported", "the profile has no lines", "no_lines",
-                      "lines need a pprof profile read with granularity = \"line\"");
-}
-
 int pyr_lua_pushtop (lua_State *L, const pyr_luaprofile *p, pyr_luagroups *s,
                      bool by_total) {
   int64_t shown = 0, total = p->p.nodes[0].total, empty = p->p.nodes[0].self;
@@ -56,7 +50,7 @@ static int profile_top (lua_State *L) {
   pyr_luagroups *s;
   luaL_argcheck(L, n >= 0 && n <= INT32_MAX, 2, "out of range");
   pyr_lua_options(L, 3, known);
-  if (by == PYR_BY_LINE && p->p.granularity != PYR_BY_LINE) return nolines(L);
+  if (by == PYR_BY_LINE && p->p.granularity != PYR_BY_LINE) return pyr_lua_nolines(L);
   if (lua_istable(L, 3)) {
     lua_getfield(L, 3, "by");
     if (!lua_isnil(L, -1)) by_total = luaL_checkoption(L, -1, NULL, orders) == 1;
@@ -189,7 +183,7 @@ static int profile_lines (lua_State *L) {
   void **block;
   pyr_lua_options(L, 3, known);
   block = pyr_lua_owner(L);
-  if (p->p.granularity != PYR_BY_LINE) return nolines(L);
+  if (p->p.granularity != PYR_BY_LINE) return pyr_lua_nolines(L);
   if (lua_istable(L, 3) && lua_getfield(L, 3, "name") != LUA_TNIL) {
     text = luaL_checklstring(L, -1, &len);
     only = findstring(&p->p, text, len);

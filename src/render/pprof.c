@@ -14,15 +14,19 @@ typedef struct writer {
   pyr_buffer *out;
   pyr_buffer part, line; /* one message, and one inside it */
   const pyr_profile *p;
-  uint32_t *location; /* [frame_count] number, 0: not met */
-  uint32_t *function; /* [frame_count] number */
-  uint32_t *mapping;  /* [string_count] number by the name of the object, 0: not met */
-  uint32_t *string;   /* [string_count] index, 0: not met, or the empty one */
-  uint32_t *frames;   /* [locations + 1] frame of each location */
-  uint32_t *owners;   /* [functions + 1] first frame of each function */
-  uint32_t *objects;  /* [mappings + 1] */
-  uint32_t *texts;    /* [strings + 1] */
-  uint32_t *slots;    /* functions by hash */
+  const pyr_union *u;  /* NULL: one profile */
+  double factor;       /* of a union's first side */
+  int64_t raw, scaled; /* of it: sum so far, and what was written for it */
+  bool huge;           /* more than 64 bits */
+  uint32_t *location;  /* [frame_count] number, 0: not met */
+  uint32_t *function;  /* [frame_count] number */
+  uint32_t *mapping;   /* [string_count] number by the name of the object, 0: not met */
+  uint32_t *string;    /* [string_count] index, 0: not met, or the empty one */
+  uint32_t *frames;    /* [locations + 1] frame of each location */
+  uint32_t *owners;    /* [functions + 1] first frame of each function */
+  uint32_t *objects;   /* [mappings + 1] */
+  uint32_t *texts;     /* [strings + 1] */
+  uint32_t *slots;     /* functions by hash */
   uint32_t locations, functions, mappings, strings, mask;
   uint32_t *stack; /* [levels] */
 } writer;
@@ -94,10 +98,15 @@ static uint32_t locationnumber (writer *w, uint32_t frame) {
 
 /* ---- messages ---- */
 
+/* pprof knows by this label which samples a comparison is based on. */
+#define BASE_KEY 5
+#define BASE_VALUE 6
+static const char base_label[] = {1 << 3, BASE_KEY, 2 << 3, BASE_VALUE};
+
 /* The root's own value has no locations. */
-static void sample (writer *w, uint32_t node) {
+static void sample (writer *w, uint32_t node, int64_t self, bool base) {
   const pyr_node *nodes = w->p->nodes;
-  uint64_t value = (uint64_t)nodes[node].self;
+  uint64_t value = base ? -(uint64_t)self : (uint64_t)self;
   uint32_t depth = 0, i;
   size_t length = 0;
   for (i = node; i != 0; i = nodes[i].parent) {
@@ -113,7 +122,35 @@ static void sample (writer *w, uint32_t node) {
   pyr_buffer_varint(&w->part, 2 << 3 | 2);
   pyr_buffer_varint(&w->part, varintlength(value));
   pyr_buffer_varint(&w->part, value);
+  if (base) bytes(&w->part, 3, base_label, sizeof base_label);
   message(w, 2);
+}
+
+/* A's value of a node in terms of B; the running sum is what is rounded. */
+static int64_t basevalue (writer *w, int64_t self) {
+  long double now;
+  int64_t before = w->scaled;
+  if (w->factor == 1) return self;
+  w->raw += self;
+  now = (long double)w->raw * w->factor + 0.5L;
+  if (now >= 9223372036854775807.0L) {
+    w->huge = true;
+    return 0;
+  }
+  w->scaled = (int64_t)now;
+  return w->scaled - before;
+}
+
+static void samples (writer *w, uint32_t node) {
+  int64_t a, b;
+  if (w->u == NULL) {
+    if (w->p->nodes[node].self != 0) sample(w, node, w->p->nodes[node].self, false);
+    return;
+  }
+  a = basevalue(w, w->u->selfs[2 * (size_t)node]);
+  b = w->u->selfs[2 * (size_t)node + 1];
+  if (a != 0) sample(w, node, a, true);
+  if (b != 0) sample(w, node, b, false);
 }
 
 /* Says that names, files and lines are there, so that no reader looks for symbols. */
@@ -194,13 +231,14 @@ static void valuetype (writer *w, uint32_t field, uint32_t kind, uint32_t unit) 
 static void document (writer *w, const pyr_renderoptions *o, const pyr_sorted *order) {
   const pyr_profile *p = w->p;
   meaning m;
-  uint32_t i;
+  uint32_t i, first;
   means(&m, o);
-  w->strings = 4;
+  first = w->u == NULL ? 4 : BASE_VALUE;
+  w->strings = first;
   valuetype(w, 1, m.index[0], m.index[1]);
   for (i = 0; i != UINT32_MAX; i = pyr_sorted_next(order, p, i)) {
     if (i != 0) locationnumber(w, p->nodes[i].frame);
-    if (p->nodes[i].self != 0) sample(w, i);
+    samples(w, i);
   }
   for (i = 1; i <= w->mappings; i++)
     mapping(w, i);
@@ -211,7 +249,11 @@ static void document (writer *w, const pyr_renderoptions *o, const pyr_sorted *o
   bytes(w->out, 6, "", 0);
   for (i = 0; i < 4; i++)
     bytes(w->out, 6, m.part[i].bytes, m.part[i].length);
-  for (i = 5; i <= w->strings; i++)
+  if (w->u != NULL) {
+    bytes(w->out, 6, "pprof::base", 11);
+    bytes(w->out, 6, "true", 4);
+  }
+  for (i = first + 1; i <= w->strings; i++)
     bytes(w->out, 6, p->strings[w->texts[i]].bytes, p->strings[w->texts[i]].length);
   number(w->out, 9, (uint64_t)o->time_nanos);
   number(w->out, 10, (uint64_t)o->duration_nanos);
@@ -226,7 +268,7 @@ static uint32_t *prepare (writer *w) {
   uint32_t *block;
   while (slots < frames * 2)
     slots *= 2;
-  total = 2 * frames + 2 * (frames + 1) + 2 * strings + (strings + 1) + (strings + 5) +
+  total = 2 * frames + 2 * (frames + 1) + 2 * strings + (strings + 1) + (strings + 7) +
           p->levels + slots;
   block = calloc(total, sizeof *block);
   if (block == NULL) return NULL;
@@ -240,12 +282,13 @@ static uint32_t *prepare (writer *w) {
   w->string = w->mapping + strings;
   w->objects = w->string + strings;
   w->texts = w->objects + strings + 1;
-  w->stack = w->texts + strings + 5;
+  w->stack = w->texts + strings + 7;
   return block;
 }
 
-pyr_status pyr_render_pprof (pyr_buffer *out, const pyr_profile *p,
-                             const pyr_renderoptions *o, pyr_error *e) {
+/* 'u' NULL: one profile; else 'p' is its tree and 'factor' that of its first side. */
+static pyr_status render (pyr_buffer *out, const pyr_profile *p, const pyr_union *u,
+                          double factor, const pyr_renderoptions *o, pyr_error *e) {
   writer w;
   pyr_buffer raw = {NULL, 0, 0, 0, PYR_OK};
   pyr_sorted order;
@@ -254,6 +297,8 @@ pyr_status pyr_render_pprof (pyr_buffer *out, const pyr_profile *p,
   memset(&w, 0, sizeof w);
   w.out = o->raw ? out : &raw;
   w.p = p;
+  w.u = u;
+  w.factor = factor;
   if (pyr_sorted_init(&order, p, e) != PYR_OK) return e->status;
   block = prepare(&w);
   if (block != NULL) document(&w, o, &order);
@@ -264,22 +309,20 @@ pyr_status pyr_render_pprof (pyr_buffer *out, const pyr_profile *p,
   pyr_buffer_free(&w.part);
   pyr_buffer_free(&w.line);
   status = pyr_rendered(w.out, e);
+  if (status == PYR_OK && w.huge)
+    status = pyr_fail(e, PYR_ELIMIT, "a side in terms of the other exceeds 64 bits",
+                      PYR_NOWHERE);
   if (status == PYR_OK && !o->raw) status = pyr_deflate(out, raw.data, raw.len, e);
   pyr_buffer_free(&raw);
   return status;
 }
 
-pyr_status pyr_render_pprofdiff (pyr_buffer *out, const pyr_union *u,
+pyr_status pyr_render_pprof (pyr_buffer *out, const pyr_profile *p,
+                             const pyr_renderoptions *o, pyr_error *e) {
+  return render(out, p, NULL, 1, o, e);
+}
+
+pyr_status pyr_render_diffpprof (pyr_buffer *out, const pyr_union *u,
                                  const pyr_renderoptions *o, pyr_error *e) {
-  pyr_profile p = u->tree; /* with values of its own; the rest is borrowed */
-  uint32_t i;
-  pyr_status status;
-  p.nodes = malloc((p.count + 1u) * sizeof *p.nodes);
-  if (p.nodes == NULL) return pyr_nomemory(e);
-  memcpy(p.nodes, u->tree.nodes, (p.count + 1u) * sizeof *p.nodes);
-  for (i = 0; i < p.count; i++)
-    p.nodes[i].self = u->selfs[2 * (size_t)i + 1] - u->selfs[2 * (size_t)i];
-  status = pyr_render_pprof(out, &p, o, e);
-  free(p.nodes);
-  return status;
+  return render(out, &u->tree, u, o->sides[0].scale / o->sides[1].scale, o, e);
 }

@@ -77,13 +77,6 @@ pyr_status pyr_render_diffpicture (pyr_buffer *out, const pyr_union *u,
    edge dotted where functions that are not drawn lie between. */
 pyr_renderer pyr_render_dot;
 
-/* Lines "root;leaf before after", as tools for differential flame graphs read them. */
-pyr_status pyr_render_foldeddiff (pyr_buffer *out, const pyr_union *u, pyr_error *e);
-
-/* The second side minus the first as a pprof, with negative values, like pprof's -diff_base. */
-pyr_status pyr_render_pprofdiff (pyr_buffer *out, const pyr_union *u,
-                                 const pyr_renderoptions *o, pyr_error *e);
-
 /* querier.v1.FlameGraph, and FlameGraphDiff of two sides (u->k == 2). */
 pyr_renderer pyr_render_flamegraph;
 pyr_status pyr_render_diff (pyr_buffer *out, const pyr_union *u, pyr_error *e);
@@ -93,6 +86,19 @@ pyr_renderer pyr_render_speedscope;
 
 /* google.v1.Profile, gzipped unless 'raw'. */
 pyr_renderer pyr_render_pprof;
+
+/*
+** Files of two sides (u->k == 2). Folded: "path A B", A in terms of B: times scale(A) / scale(B)
+** of o->sides, exact where they are equal. JSON: the answer of Diff, both sides as they are.
+** pprof: B minus A as `pprof -diff_base` has it: A's samples, in terms of B and rounded so that
+** their sum is the rounded sum, are negative and labelled pprof::base. PYR_ELIMIT where that
+** exceeds 64 bits.
+*/
+typedef pyr_status pyr_diffrenderer (pyr_buffer *out, const pyr_union *u,
+                                     const pyr_renderoptions *o, pyr_error *e);
+pyr_diffrenderer pyr_render_difffolded;
+pyr_diffrenderer pyr_render_diffjson;
+pyr_diffrenderer pyr_render_diffpprof;
 
 /* A value for people: "12.3 s" of nanoseconds, "4.5 MiB" of bytes, "1,234 goroutines". 'unit'
    may be NULL. */

@@ -19,9 +19,26 @@ static void foldedname (pyr_buffer *out, const pyr_string *s) {
   out->len += s->length;
 }
 
-/* 'u' NULL: one column. */
+/* Exact where the factor is 1; else with up to three decimals, which readers of folded stacks
+   take. */
+static void scaledvalue (pyr_buffer *out, int64_t v, double factor) {
+  double x = (double)v * factor;
+  if (factor == 1)
+    pyr_buffer_int(out, v);
+  else if (x >= 1e15)
+    pyr_buffer_int(out, x < 9.2e18 ? (int64_t)x : INT64_MAX);
+  else {
+    pyr_buffer_fixed(out, x, 3);
+    if (out->status != PYR_OK) return;
+    while (out->data[out->len - 1] == '0')
+      out->len--;
+    if (out->data[out->len - 1] == '.') out->len--;
+  }
+}
+
+/* 'u' NULL: one column, of 'p'; else that of each side, the first one times 'factor'. */
 static pyr_status folded (pyr_buffer *out, const pyr_profile *p, const pyr_union *u,
-                          pyr_error *e) {
+                          double factor, pyr_error *e) {
   pyr_sorted s;
   pyr_buffer path = {NULL, 0, 0, 0, PYR_OK};
   size_t *ends = malloc((p->levels + 1u) * sizeof *ends); /* end of the path by level */
@@ -41,11 +58,12 @@ static pyr_status folded (pyr_buffer *out, const pyr_profile *p, const pyr_union
     if (n->self == 0) continue;
     pyr_buffer_add(out, path.data, path.len);
     pyr_buffer_char(out, ' ');
-    pyr_buffer_int(out, u == NULL ? n->self : u->selfs[2 * (size_t)i]);
     if (u != NULL) {
+      scaledvalue(out, u->selfs[2 * (size_t)i], factor);
       pyr_buffer_char(out, ' ');
       pyr_buffer_int(out, u->selfs[2 * (size_t)i + 1]);
-    }
+    } else
+      pyr_buffer_int(out, n->self);
     pyr_buffer_char(out, '\n');
   }
   if (path.status != PYR_OK) out->status = path.status;
@@ -58,11 +76,12 @@ static pyr_status folded (pyr_buffer *out, const pyr_profile *p, const pyr_union
 pyr_status pyr_render_folded (pyr_buffer *out, const pyr_profile *p,
                               const pyr_renderoptions *o, pyr_error *e) {
   (void)o;
-  return folded(out, p, NULL, e);
+  return folded(out, p, NULL, 1, e);
 }
 
-pyr_status pyr_render_foldeddiff (pyr_buffer *out, const pyr_union *u, pyr_error *e) {
-  return folded(out, &u->tree, u, e);
+pyr_status pyr_render_difffolded (pyr_buffer *out, const pyr_union *u,
+                                  const pyr_renderoptions *o, pyr_error *e) {
+  return folded(out, &u->tree, u, o->sides[0].scale / o->sides[1].scale, e);
 }
 
 /* ---- TREE ---- */
@@ -88,19 +107,29 @@ pyr_status pyr_render_tree (pyr_buffer *out, const pyr_profile *p,
 
 /* ---- JSON: the protobuf message, spelled as Connect JSON ---- */
 
+/* The answer of a method whose field 1 is what was written into 'message' behind 'begin'. */
+static pyr_status spelled (pyr_buffer *out, const pyr_method *m, pyr_buffer *message,
+                           size_t begin, pyr_status status, pyr_error *e) {
+  pyr_put_end(message, begin);
+  if (status == PYR_OK)
+    status = pyr_to_json(out, m->response, message->data, message->len, e);
+  pyr_buffer_free(message);
+  return status;
+}
+
 pyr_status pyr_render_json (pyr_buffer *out, const pyr_profile *p,
                             const pyr_renderoptions *o, pyr_error *e) {
-  const pyr_field *graph;
   pyr_buffer message = {NULL, 0, 0, 0, PYR_OK};
   const pyr_method *m = pyr_method_find("SelectMergeStacktraces");
-  size_t begin;
-  pyr_status status;
-  graph = pyr_field_numbered(m->response, 1);
-  begin = pyr_put_begin(&message, graph);
-  status = pyr_render_flamegraph(&message, p, o, e);
-  pyr_put_end(&message, begin);
-  if (status == PYR_OK)
-    status = pyr_to_json(out, m->response, message.data, message.len, e);
-  pyr_buffer_free(&message);
-  return status;
+  size_t begin = pyr_put_begin(&message, pyr_field_numbered(m->response, 1));
+  return spelled(out, m, &message, begin, pyr_render_flamegraph(&message, p, o, e), e);
+}
+
+pyr_status pyr_render_diffjson (pyr_buffer *out, const pyr_union *u,
+                                const pyr_renderoptions *o, pyr_error *e) {
+  pyr_buffer message = {NULL, 0, 0, 0, PYR_OK};
+  const pyr_method *m = pyr_method_find("Diff");
+  size_t begin = pyr_put_begin(&message, pyr_field_numbered(m->response, 1));
+  (void)o;
+  return spelled(out, m, &message, begin, pyr_render_diff(&message, u, e), e);
 }

@@ -342,7 +342,13 @@ local alignment = {}
 function alignment:rows(n, options) end
 --- Depth first: depth, name, before_self, after_self, before_total, after_total.
 function alignment:walk() end
---- "svg" or "html"; see `diff:render`, which tells it scales, mode and names of the sides.
+--- At most n nodes (0: all) whose totals changed most, by `least` at least, depth first with those
+--- above them: { depth, name, file?, line?, before, after, before_total, after_total }.
+---@param n integer
+---@param options? { factors?: number[], least?: number }
+function alignment:tree(n, options) end
+--- "svg", "html", "folded", "json" or "pprof"; see `diff:render`, which tells it scales, mode and
+--- names of the sides.
 ---@return string? bytes
 ---@return pyroscope.error? err
 function alignment:render(format, options) end

@@ -55,6 +55,10 @@ local diff = {}
 ---@field after_self integer
 ---@field before_total integer
 ---@field after_total integer
+---@field depth? integer         `diff:tree`: 1 and more
+---@field own_before? integer    `diff:tree`: raw self, what adds up with the rest
+---@field own_after? integer
+---@field self_delta? number     `diff:tree`: the same in `measure`
 
 ---@class pyroscope.diff.rest
 ---@field before number
@@ -74,24 +78,36 @@ local diff = {}
 --- contain each other.
 ---@param n? integer
 ---@param options? { by?: "self"|"total", mode?: "rate"|"share", group?: string, noise?: number }
----@return pyroscope.diff.change_row[] rows
----@return pyroscope.diff.rest? rest
+---@return pyroscope.diff.change_row[]? rows  nil: lines of profiles that have none
+---@return pyroscope.diff.rest|pyroscope.error|nil rest
 function diff:rows(n, options) end
+--- By path: at most n nodes (60; 0: all) whose totals changed most, depth first, each with those
+--- above it. Own values of the rows and the rest add up to the whole change.
+---@param n? integer
+---@param options? { mode?: "rate"|"share", noise?: number }
+---@return pyroscope.diff.change_row[] rows
+---@return pyroscope.diff.rest rest
+function diff:tree(n, options) end
 --- Depth first: depth, name, before_self, after_self, before_total, after_total (raw).
 function diff:walk() end
 --- The same diff in the other mode.
 ---@return pyroscope.diff? diff
 ---@return pyroscope.error? err
 function diff:as(mode) end
---- An interactive picture. Options: { title, subtitle, width, min_width, icicle, colors, sort, link,
---- sections, fragment, before = "version 1", after = "version 2" }.
----@param format "svg"|"html"|"folded"|"json"|"pprof"   folded: two columns; pprof: B minus A
+--- The diff as a file. "svg", "html": an interactive picture; options { title, subtitle, width,
+--- min_width, icicle, colors, sort, link, sections, fragment, before = "version 1", after = "version
+--- 2" }. "folded": "path A B", A in terms of B (per second, per profile, of the total), exact where
+--- both have one scale. "json": Pyroscope's flame graph JSON of two sides, raw (stocks: per profile).
+--- "pprof": B minus A, A's samples negative and labelled as `pprof -diff_base` does; { raw = true }:
+--- not gzipped. "csv", "md", "quickfix", "text": rows; options { n, by, group, tree, bounds, before,
+--- after }.
+---@param format "svg"|"html"|"folded"|"json"|"pprof"|"csv"|"md"|"quickfix"|"text"
 ---@param options? table
 ---@return string? bytes
 ---@return pyroscope.error? err
 function diff:render(format, options) end
---- The same into a file, mode 600; { force = true } overwrites.
----@param path string            ends in .svg, .html, .folded, .json or .pb.gz
+--- The same into a file, mode 600; { force = true } overwrites, `format` replaces the extension's.
+---@param path string
 ---@param options? table
 ---@return true? ok
 ---@return pyroscope.error? err

@@ -116,30 +116,43 @@ local function alone(timeline, label, value)
   return best
 end
 
--- Two versions without windows: the longest equal windows in which only one of them ran.
+local function is_version(side)
+  return side.label and not side.window and side.label.op == "=" and version_labels[side.label.name]
+end
+
+-- Windows for sides that are a version alone: the longest equal ones in which only that version
+-- ran; beside a side with a window, none longer than that one.
 local function version_windows(run, source, found, before, after)
   local options = run.options
-  local extra = { group_by = before.label.name }
+  local label = (is_version(before) and before or after).label.name
+  local extra = { group_by = label }
   if source.kind ~= "store" and not (options.since or options.from or options.to
       or options.around) then
     extra.since = "1d"
   end
   local resolved, err = question.resolve(options, found, source, { extra = extra })
-  if not resolved then return nil, err end
+  if not resolved then return nil, err, nil end
   local length = resolved.to_ms - resolved.from_ms
   resolved.step_ms = math.max(15000, (length // 1500 + 14999) // 15000 * 15000)
   local timeline
   timeline, err = source:timeline(resolved)
   if not timeline then return nil, err end
-  local a = alone(timeline, before.label.name, before.label.value)
-  local b = alone(timeline, after.label.name, after.label.value)
-  if not a or not b then
-    -- both ran all the time: the same window for both
-    return { from_ms = resolved.from_ms, to_ms = resolved.to_ms },
-      { from_ms = resolved.from_ms, to_ms = resolved.to_ms }
+  local most, stretches = HOUR, {}
+  for i, side in ipairs { before, after } do
+    if is_version(side) then
+      stretches[i] = alone(timeline, label, side.label.value)
+      -- it ran beside others all the time: the same window for both
+      if not stretches[i] then return { from_ms = resolved.from_ms, to_ms = resolved.to_ms } end
+      most = math.min(most, stretches[i][2] - stretches[i][1])
+    else
+      most = math.min(most, side.window.to_ms - side.window.from_ms)
+    end
   end
-  local most = math.min(a[2] - a[1], b[2] - b[1], HOUR)
-  return { from_ms = a[2] - most, to_ms = a[2] }, { from_ms = b[2] - most, to_ms = b[2] }
+  local windows = {}
+  for i, stretch in pairs(stretches) do
+    windows[i] = { from_ms = stretch[2] - most, to_ms = stretch[2] }
+  end
+  return nil, nil, windows
 end
 
 -- The question of one side.
@@ -151,6 +164,7 @@ local function resolve(run, found, source, side)
     asked.from, asked.to, asked.since = nil, nil, nil
     asked.from_ms, asked.to_ms = side.window.from_ms, side.window.to_ms
   end
+  asked.granularity = options.group == "line" and "line" or nil
   if side.label then
     local labels = { table.unpack(options.labels or {}) }
     labels[#labels + 1] = side.label
@@ -166,39 +180,56 @@ local function label_of(side, resolved)
   return side.text or resolved.service or ""
 end
 
--- Both questions of one source in one flight.
-local function both(run, source, questions)
-  local profiles = {}
-  run.progress:update { what = "fetching", total = 2, done = 0 }
-  for i, profile, err in source:profiles(questions) do
-    if not profile then
-      return nil, errors.wrap(err, { message = ("side %s: %s"):format(
-        i == 1 and "A (before)" or "B (after)", err.message) })
+local LETTERS = { "A (before)", "B (after)" }
+
+local function named(err, i)
+  return errors.wrap(err, { message = ("side %s: %s"):format(LETTERS[i], err.message) })
+end
+
+-- What is asked of one source for some sides, in one flight: profiles, then what stands beside.
+local function ask(run, source, questions)
+  local subject = require "pyroscope.cli.subject"
+  local list, parts = {}, {}
+  for i, resolved in pairs(questions) do
+    list["profile" .. i] = function() return source:profile(resolved) end
+    if run.options.where ~= "never" then
+      list["facts" .. i] = function() return facts.of(source, resolved) end
+      if i == 2 and source.kind ~= "store" and resolved.granularity ~= "line" then
+        list.locations = function() return subject.locations(source, resolved) end
+      end
     end
-    profiles[i] = profile
-    run.progress:update { what = "fetching", total = 2, done = i }
   end
+  local answers = subject.together(source, list)
   run.progress:finish()
-  return profiles
+  for i, resolved in pairs(questions) do
+    local profile, err = table.unpack(answers["profile" .. i], 1, 2)
+    if not profile then return nil, named(err, i) end
+    local found = answers["facts" .. i]
+    parts[i] = { profile = profile, resolved = resolved, source = source,
+      facts = found and found[1] }
+  end
+  return parts, answers.locations and answers.locations[1]
 end
 
 local function two_targets(run, items)
-  local parts = { warnings = {} }
+  local parts, sources, questions = { warnings = {} }, {}, {}
+  local extra = { granularity = run.options.group == "line" and "line" or nil }
   for i, text in ipairs(items) do
     local found, source = target.find(run, text)
-    local letter = i == 1 and "A (before)" or "B (after)"
-    if not found then
-      return nil, errors.wrap(source, { message = ("side %s: %s"):format(letter, source.message) })
-    end
-    local resolved, err = question.resolve(run.options, found, source)
+    if not found then return nil, named(source, i) end
+    local resolved, err = question.resolve(run.options, found, source, { extra = extra })
     if not resolved then return nil, err end
-    local profile
-    profile, err = source:profile(resolved)
-    if not profile then
-      return nil, errors.wrap(err, { message = ("side %s: %s"):format(letter, err.message) })
+    sources[i], questions[i] = source, resolved
+  end
+  local flights = sources[1] == sources[2] and { { questions[1], questions[2] } }
+    or { { questions[1] }, { [2] = questions[2] } }
+  for i, flight in ipairs(flights) do
+    local answered, more = ask(run, sources[i], flight)
+    if not answered then return nil, more end
+    for k, part in pairs(answered) do
+      parts[k], part.label = part, items[k]
     end
-    parts[i] = { profile = profile, resolved = resolved, source = source, label = text,
-      facts = facts.of(source, resolved) }
+    parts.locations = more or parts.locations
   end
   parts.shown = items[1] .. " > " .. items[2]
   -- The "service" of a lone file is its name: no reason to compare shares.
@@ -249,11 +280,13 @@ local function plan(run, found, source, times, reading)
     return before, after
   end
   before, after = before or { text = "everything" }, after or { text = "everything" }
-  if before.label and after.label and not before.window and not after.window
-      and before.label.name == after.label.name and version_labels[before.label.name]
-      and before.label.op == "=" and after.label.op == "=" then
-    before.window, after.window = version_windows(run, source, found, before, after)
-    if not before.window then return nil, after.window end
+  local versions = is_version(before) and is_version(after)
+    and before.label.name == after.label.name
+  if versions or (is_version(before) and after.window) or (is_version(after) and before.window) then
+    local same, failed, windows = version_windows(run, source, found, before, after)
+    if failed then return nil, failed end
+    before.window = before.window or same or windows[1]
+    after.window = after.window or same or windows[2]
   end
   return before, after
 end
@@ -281,16 +314,14 @@ function sides.fetch(run, options)
   local questions, given = {}, { before, after }
   for i, side in ipairs(given) do
     local resolved, err = resolve(run, found, source, side)
-    if not resolved then return nil, err end
+    if not resolved then return nil, named(err, i) end
     questions[i] = resolved
   end
-  local profiles, err = both(run, source, questions)
-  if not profiles then return nil, err end
-  local parts = { shown = found.shown, warnings = {} }
+  local parts, more = ask(run, source, questions)
+  if not parts then return nil, more end
+  parts.shown, parts.warnings, parts.locations = found.shown, {}, more
   for i, side in ipairs(given) do
-    parts[i] = { profile = profiles[i], resolved = questions[i], source = source,
-      label = label_of(side, questions[i]), facts = options.where ~= "never"
-        and facts.of(source, questions[i]) or nil }
+    parts[i].label = label_of(side, questions[i])
     require "pyroscope.cli.subject".join(parts.warnings, questions[i].warnings)
   end
   return parts

@@ -47,8 +47,9 @@ local function copy(resolved, changes)
   return other
 end
 
--- file:line by function name, from one pprof request over at most the last 15 minutes.
-local function locations(source, resolved)
+--- file:line by function name, from one pprof request over at most the last 15 minutes.
+---@return table<string, table>?
+function subject.locations(source, resolved)
   local answer = source:pprof(copy(resolved, { max_nodes = false,
     from_ms = math.max(resolved.from_ms, resolved.to_ms - 15 * 60000) }))
   if not answer then return nil end
@@ -62,10 +63,14 @@ local function locations(source, resolved)
 end
 
 -- The order in which questions are sent: what takes longest first.
-local ORDER = { "profile", "locations", "settled", "facts" }
+local ORDER = { "profile", "profile1", "profile2", "locations", "settled", "facts", "facts1",
+  "facts2" }
 
--- Named questions, all in one flight where the source can; their packed answers by name.
-local function together(source, questions)
+--- Named questions, all in one flight where the source can; their packed answers by name.
+---@param source pyroscope.source
+---@param questions table<string, function>
+---@return table<string, table>
+function subject.together(source, questions)
   local names, list, answers = {}, {}, {}
   for _, name in ipairs(ORDER) do
     if questions[name] then names[#names + 1], list[#list + 1] = name, questions[name] end
@@ -87,10 +92,10 @@ local function ask(source, resolved, options, spec, settled)
   if options.where ~= "never" then
     questions.facts = function() return facts.of(source, resolved) end
     if source.kind ~= "store" and not pprof and spec.exact then
-      questions.locations = function() return locations(source, resolved) end
+      questions.locations = function() return subject.locations(source, resolved) end
     end
   end
-  return together(source, questions)
+  return subject.together(source, questions)
 end
 
 --- Fetches what a command asks about.
@@ -177,13 +182,6 @@ function methods:filter(options)
   return true
 end
 
---- How many decimals cores have, so that all of a table have as many and add up by eye.
----@param cores number   the largest
-function subject.digits(cores)
-  if cores >= 10 or cores <= 0 then return 1 end
-  return math.min(9, 2 - math.floor(math.log(cores, 10) + 1e-12))
-end
-
 --- A value by its unit: `12.8c` short, `12.8 cores` long; flows as rates.
 ---@param value number
 ---@param options? table  of units.value
@@ -196,7 +194,7 @@ function methods:value(value, options)
   local scale = units.seconds(self.unit)
   if scale and what.seconds and (what.force == "cores" or (self.class == "cpu" and not what.force))
   then
-    what.digits = subject.digits(self.whole.total * scale / what.seconds)
+    what.digits = units.digits(self.whole.total * scale / what.seconds)
   end
   return units.value(value, what)
 end

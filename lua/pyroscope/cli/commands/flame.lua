@@ -208,7 +208,7 @@ end
 local function choose(spec, diff)
   local scales = scales_of(diff)
   spec.shown = diff
-  spec.show = require "pyroscope.cli.commands.diff".shower(diff)
+  spec.show = require "pyroscope.output.diff".shower(diff)
   spec.diff = { scales = scales, noise = diff.noise or 0,
     whole = { diff.alignment.before * scales[1], diff.alignment.after * scales[2] } }
 end
@@ -292,8 +292,7 @@ end
 local function both(run, options)
   local diffs = require "pyroscope.cli.commands.diff"
   local format = options.format or "text"
-  local drawn = { svg = true, html = true, folded = true, pprof = true, json = true }
-  if format ~= "text" and not drawn[format] then
+  if format ~= "text" and not require "pyroscope.output.diff_files".whole[format] then
     return usage(("a comparison is not written as %s"):format(format),
       "one of: text, svg, html, folded, json, pprof")
   end
@@ -302,7 +301,7 @@ local function both(run, options)
   end
   local diff, parts = diffs.compare(run, options)
   if not diff then return nil, parts end
-  if format ~= "text" then return diffs.draw(run, diff, parts, options) end
+  if format ~= "text" then return diffs.write(run, diff, parts, options, format) end
   for i, side in ipairs(diff.sides) do
     if options.max_other and side.other_share > options.max_other then
       run:worsen(4)

@@ -85,7 +85,7 @@ local function ranking(run, options, source, place, resolved)
     if i <= #shown then share = share + (row.share or 0) else rest = rest + row.value end
   end
   what.whole = total
-  what.digits = cpu and subject.digits(total * cpu) or nil
+  what.digits = cpu and units.digits(total * cpu) or nil
   local document = { type = "pyroscope.series", columns = command.columns, rows = shown,
     warnings = warnings_of(resolved, rows), partial = rows.partial }
   document.head = { query = question.document(resolved, source.name),
@@ -275,7 +275,7 @@ function command.run(run, options)
   local n = options.limit or 10
   local rows = { table.unpack(answer, 1, n == 0 and #answer or math.min(n, #answer)) }
   what.whole = total
-  what.digits = cpu and subject.digits(total * cpu) or nil
+  what.digits = cpu and units.digits(total * cpu) or nil
   local document = { type = "pyroscope.series", rows = rows, columns = {},
     warnings = warnings_of(resolved, answer), partial = answer.partial }
   for i, column in ipairs(command.columns) do

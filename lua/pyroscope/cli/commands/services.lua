@@ -2,7 +2,6 @@
 
 local question = require "pyroscope.cli.question"
 local scope = require "pyroscope.cli.scope"
-local subject = require "pyroscope.cli.subject"
 local types = require "pyroscope.types"
 local units = require "pyroscope.units"
 
@@ -75,7 +74,7 @@ local function build(opened, window, all, n, options)
     query = { source = opened.name, from_ms = window.from_ms, to_ms = window.to_ms },
     totals = { services = #all, cores = total + 0.0, shown_cores = shown + 0.0 },
   }
-  local digits = subject.digits(total)
+  local digits = units.digits(total)
   local title = { printable(opened.name) }
   if opened.url and not opened.url:find(opened.name, 1, true) then title[2] = opened.url end
   table.move({ opened.window, ("%d service%s"):format(#all, #all == 1 and "" or "s"),
