@@ -1,7 +1,7 @@
 """Validates many JSON documents against the schemas of doc/schema in one process.
 
 Arguments: the folder of the schemas, then files that hold one document each. The schema is chosen by
-"type". Schemas are made strict: a field that no schema names is a mistake here, though readers have
+"type", that of a report by "schema". Schemas are made strict: a field that no schema names is a mistake here, though readers have
 to ignore it. Prints one line for each document that is wrong.
 """
 import copy
@@ -24,13 +24,17 @@ def strict(schema):
     return schema
 
 
+def named(document):
+    return document.get("type") or document.get("schema")
+
+
 def main(folder, paths):
     validators = {}
     for path in glob.glob(os.path.join(folder, "*.json")):
         with open(path, encoding="utf-8") as file:
             schema = json.load(file)
         jsonschema.Draft7Validator.check_schema(schema)
-        name = schema["properties"]["type"]["const"]
+        name = schema["properties"].get("type", schema["properties"]["schema"])["const"]
         validators[name] = jsonschema.Draft7Validator(strict(copy.deepcopy(schema)))
     wrong = 0
     for path in paths:
@@ -42,14 +46,14 @@ def main(folder, paths):
             print(f"{path}: no JSON: {error}")
             wrong += 1
             continue
-        validator = validators.get(document.get("type"))
+        validator = validators.get(named(document))
         if validator is None:
-            print(f"{path}: no schema for {document.get('type')}")
+            print(f"{path}: no schema for {named(document)}")
             wrong += 1
             continue
         for error in validator.iter_errors(document):
             where = "/".join(str(part) for part in error.absolute_path)
-            print(f"{path}: {document['type']} {where}: {error.message[:300]}")
+            print(f"{path}: {named(document)} {where}: {error.message[:300]}")
             wrong += 1
             break
     print(f"{len(paths)} documents, {wrong} wrong, {len(validators)} schemas")

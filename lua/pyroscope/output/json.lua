@@ -79,36 +79,41 @@ end
 
 local encode
 
-local function sorted_keys(object)
+local function sorted_keys(object, ranks)
   local keys = {}
   for key in pairs(object) do keys[#keys + 1] = key end
   table.sort(keys, function(a, b)
-    local x, y = rank[a] or math.huge, rank[b] or math.huge
+    local x, y = ranks[a] or math.huge, ranks[b] or math.huge
     if x ~= y then return x < y end
     return a < b
   end)
   return keys
 end
 
+local usual = { rank = rank, number = number }
+
 --- Any value: Lua integers as bare numbers, tables with [1] (or made by `json.array`) as arrays.
+--- A style of one's own has another order of keys and another way to write numbers.
+---@param value any
+---@param style? { rank: table<string, integer>, number: fun(value: number): string }
 ---@return string
-function json.encode(value)
-  return encode(value)
+function json.encode(value, style)
+  return encode(value, style or usual)
 end
 
-function encode(value)
+function encode(value, style)
   local kind = type(value)
   if kind == "string" then return json.string(value) end
-  if kind == "number" then return number(value) end
+  if kind == "number" then return style.number(value) end
   if kind == "boolean" then return tostring(value) end
   if kind ~= "table" then error("cannot write a " .. kind .. " as JSON", 2) end
   local parts = {}
   if getmetatable(value) == array_meta or value[1] ~= nil then
-    for i, item in ipairs(value) do parts[i] = encode(item) end
+    for i, item in ipairs(value) do parts[i] = encode(item, style) end
     return "[" .. table.concat(parts, ",") .. "]"
   end
-  for _, key in ipairs(sorted_keys(value)) do
-    parts[#parts + 1] = json.string(key) .. ":" .. encode(value[key])
+  for _, key in ipairs(sorted_keys(value, style.rank)) do
+    parts[#parts + 1] = json.string(key) .. ":" .. encode(value[key], style)
   end
   return "{" .. table.concat(parts, ",") .. "}"
 end
@@ -131,8 +136,8 @@ function json.value(value, kind)
   if kind == "int64" then return '"' .. ("%d"):format(value) .. '"' end
   if kind == "labels" then return object(value) end
   if kind == "number" then return number(value + 0.0) end
-  if kind == "list" or kind == "points" then return encode(json.array(value)) end
-  return encode(value)
+  if kind == "list" or kind == "points" then return encode(json.array(value), usual) end
+  return encode(value, usual)
 end
 
 --- One row by the columns of its document; what a row lacks is absent.
@@ -157,14 +162,14 @@ local function fields(document, with_rows)
   head.warnings = json.array(document.warnings or {})
   local parts = {}
   if with_rows then head.rows = {} end
-  for _, key in ipairs(sorted_keys(head)) do
+  for _, key in ipairs(sorted_keys(head, rank)) do
     local text
     if key == "rows" then
       local rows = {}
       for i, row in ipairs(document.rows) do rows[i] = json.row(row, document.columns) end
       text = "[" .. table.concat(rows, ",\n  ") .. "]"
     else
-      text = encode(head[key])
+      text = encode(head[key], usual)
     end
     parts[#parts + 1] = json.string(key) .. ":" .. text
   end

@@ -4,19 +4,28 @@ local screen = require "pyroscope.cli.screen"
 
 local md = {}
 
-local function escaped(text)
+--- Text in which nothing is markup.
+---@param text string
+---@return string
+function md.escaped(text)
   return (screen.printable(text):gsub("[\\|`<>*_%[%]&]", { ["&"] = "&amp;", ["<"] = "&lt;",
     [">"] = "&gt;", ["|"] = "\\|", ["\\"] = "\\\\", ["`"] = "\\`", ["*"] = "\\*",
     ["_"] = "\\_", ["["] = "\\[", ["]"] = "\\]" }))
 end
 
--- Names as code: nothing in them is markup; a bar still has to be escaped inside a table.
-local function code(text)
+local escaped = md.escaped
+
+--- A name as code: nothing in it is markup; a bar still has to be escaped inside a table.
+---@param text string
+---@return string
+function md.code(text)
   text = screen.printable(text):gsub("|", "\\|")
   local fence = text:find "`" and "``" or "`"
   local blank = text:find "`" and " " or ""
   return fence .. blank .. text .. blank .. fence
 end
+
+local code = md.code
 
 ---@param document pyroscope.document
 ---@return string

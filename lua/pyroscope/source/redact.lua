@@ -15,12 +15,7 @@ redact.__index = redact
 
 local module = {}
 
--- 64-bit FNV-1a.
-local function hash(text)
-  local h = 0xcbf29ce484222325
-  for i = 1, #text do h = (h ~ text:byte(i)) * 0x100000001b3 end
-  return ("%016x"):format(h)
-end
+local hash = require "pyroscope.hash".fnv1a
 
 --- Reads `{ labels = { "pod" }, functions = "hash" }`.
 ---@param options? { labels?: string[], functions?: "hash" }
