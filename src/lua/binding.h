@@ -22,6 +22,7 @@
 #define PYR_PROFILE_T "pyroscope.profile"
 #define PYR_PPROF_T "pyroscope.pprof"
 #define PYR_ALIGNMENT_T "pyroscope.alignment"
+#define PYR_UNION_T "pyroscope.union"
 #define PYR_REGEX_T "pyroscope.regex"
 
 /* Bytes owned by Lua, always followed by a NUL that 'length' does not count. Shared by both
@@ -78,6 +79,7 @@ void pyr_lua_open_profile (
     lua_State *L); /* profile.c: decode, merge, subtract, formats */
 void pyr_lua_open_pprof (lua_State *L); /* pprof.c: pprof, collect */
 void pyr_lua_open_align (lua_State *L); /* align.c: align, decode_diff */
+void pyr_lua_open_union (lua_State *L); /* union.c: union, union_names */
 void pyr_lua_open_querier (
     lua_State *L); /* querier.c: methods, encode, decode_answer, ... */
 void pyr_lua_open_regex (lua_State *L); /* regex.c */

@@ -210,6 +210,7 @@ int luaopen_pyroscope_core (lua_State *L) {
   pyr_lua_open_profile(L);
   pyr_lua_open_pprof(L);
   pyr_lua_open_align(L);
+  pyr_lua_open_union(L);
   pyr_lua_open_querier(L);
   pyr_lua_open_regex(L);
   return 1;

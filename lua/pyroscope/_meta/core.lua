@@ -374,6 +374,27 @@ function core.align(before, after) end
 ---@return pyroscope.error? err
 function core.decode_diff(bytes, format) end
 
+-- Unions of call trees ------------------------------------------------------------------
+
+--- Every name that occurs in these profiles, once.
+---@param profiles pyroscope.profile[]
+---@return string[]
+function core.union_names(profiles) end
+--- The call trees of K profiles as one, with a column of values for each (`pyroscope.union`,
+--- _meta/investigate.lua; `tree.union` is the friendly way). `names` leads from names in the profiles
+--- to names of functions, what it lacks keeps its name; `fields` can be read from the result.
+---@param profiles pyroscope.profile[]
+---@param sides ("A"|"B")[]
+---@param names table<string, string>
+---@param fields table
+---@return pyroscope.union? union
+---@return pyroscope.error? err   kind `limit`
+function core.union(profiles, sides, names, fields) end
+--- The package in a function's name (import path, Java package, module, library), "" without one.
+---@param name string
+---@return string
+function core.package(name) end
+
 --- { pprof = { extension = ".pb.gz", binary = true, read = true, write = true }, ... }
 ---@return table<string, table>
 function core.formats() end

@@ -75,6 +75,14 @@ function union:path(id) end
 ---@param which? "top"|"all"      default "top"
 ---@return integer[] ids
 function union:nodes(name, which) end
+--- Nodes with a self value in some sample.
+---@return integer[] ids
+function union:held() end
+--- Self values of nodes added up by group (1, 2, ...): `groups[i]` is that of `ids[i]`.
+---@param ids integer[]
+---@param groups integer[]
+---@return integer[][] sums       by group, K each
+function union:gather(ids, groups) end
 --- The same union less some values: whole subtrees, or the self values of these nodes.
 ---@param ids integer[]
 ---@param what? "subtree"|"self"  default "subtree"
