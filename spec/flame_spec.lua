@@ -153,6 +153,7 @@ describe("cells", function()
     local a = profile:cells { width = 40 }[2][1]
     assert.equal("a", a.name)
     assert.same({ 5.0, 1, 1 }, { matched("^b$", a.node) }) -- of the zoomed box
+    assert.same({ 8.0, 1, 2 }, { matched("^a$", a.node) }) -- which may match itself
   end)
 
   it("never take truncated stacks for a function", function()
@@ -195,8 +196,78 @@ describe("cells", function()
       assert.equal(by["encoding/json.Marshal"], by["encoding/json.Decode"])
       assert.matches("^30;", by["net/http.serve"])
     end
+    local packages = {}
+    for i = 1, 3000 do packages[i] = ("p%d.f 1"):format(i) end
+    local hues, seen = {}, { [16] = {}, [256] = {} }
+    for _, box in ipairs(decode(table.concat(packages, "\n")):cells { width = 3000 }[2]) do
+      if not hues[box.hue] then
+        hues[box.hue] = true
+        hues[#hues + 1] = box.hue
+        for depth, codes in pairs(seen) do codes[flame.colours(depth) { hue = box.hue }] = true end
+      end
+    end
+    local function count(set)
+      local n = 0
+      for _ in pairs(set) do n = n + 1 end
+      return n
+    end
+    assert.equal(24, #hues)
+    assert.equal(24, count(seen[256]))
+    assert.is_true(count(seen[16]) >= 7)
+    for depth, codes in pairs(seen) do -- what a search marks is no package's
+      assert.is_nil(codes[flame.colours(depth) { hue = hues[1], matches = true }])
+    end
     assert.equal("none", flame.depth(false))
     assert.equal(256, flame.depth(true, function(n) return n == "TERM" and "xterm-256color" or nil end))
+  end)
+
+  it("say what is selected without a cut number, however narrow the screen is", function()
+    local values = { "total 14.9c 36.3%   self 12.8c 31.2%", "total 14.9c   self 12.8c",
+      "14.9c 36.3%", "36.3%" }
+    local name, place = "json.(*structEncoder[a.b/c]).encode", "encoding/json/encode.go:704"
+    for width = 12, 140 do
+      for lines = 1, 2 do
+        local list = flame.detail(name, values, place, width, lines)
+        assert.equal(lines, #list)
+        local text = table.concat(list, "   ")
+        local said
+        for _, value in ipairs(values) do
+          if not said and text:find(value, 1, true) then said = value end
+        end
+        assert.is_truthy(said, text)
+        for _, line in ipairs(list) do assert.is_true(screens.width(line) <= width, line) end
+        -- what stands around the values is an end of the name or of the place
+        local before, after = text:match("^%s*(.-)%s*" .. said:gsub("%p", "%%%0") .. "%s*(.-)$")
+        assert.equal(before:gsub("^~", ""), name:sub(-#before:gsub("^~", "")):sub(1, #before))
+        if after ~= "" then assert.equal(after:gsub("^~", ""), place:sub(-#after:gsub("^~", ""))) end
+      end
+    end
+    assert.same({ name .. "   " .. values[1] .. "   " .. place },
+      flame.detail(name, values, place, 140, 1))
+    assert.same({ name, values[1] .. "   " .. place }, flame.detail(name, values, place, 80, 2))
+  end)
+
+  it("keep the sign of a change when there is no room for the name", function()
+    assert.equal("|+a.b 31.2%..", flame.box("a.b", "31.2%", 13, "|", nil, "+"))
+    assert.equal("|-~.encode", flame.box("a.bb.encode", nil, 10, "|", nil, "-"))
+    assert.equal("|*...", flame.box("a.b.encode", nil, 5, "|", nil, "*"))
+    assert.equal("|+", flame.box("a.b.encode", nil, 2, "|", nil, "+"))
+    assert.equal("|", flame.box("a.b.encode", nil, 1, "|", nil, "+"))
+  end)
+
+  it("have keys and headers that lose whole parts, those that help least first", function()
+    local parts = { { "hjkl move", late = 2 }, { "/ search", late = 3 }, { "? help", late = 1 },
+      { "q quit" } }
+    assert.equal(" hjkl move  / search  ? help  q quit", flame.keys(parts, 40))
+    assert.equal(" hjkl move  ? help  q quit", flame.keys(parts, 30))
+    assert.equal(" ? help  q quit", flame.keys(parts, 16))
+    assert.equal(" q quit", flame.keys(parts, 8))
+    local header = { { "cpu" }, { "checkout in ./world", late = 2, short = { "checkout" } },
+      { "14:00-15:00 UTC (1h)", drop = 1, short = { "1h", late = 3 } }, { "41.0 cores" } }
+    assert.same({ "cpu|checkout in ./world|1h|41.0 cores" }, flame.header(header, 40, "|", 1, true))
+    assert.same({ "cpu|checkout|41.0 cores" }, flame.header(header, 24, "|", 1, true))
+    assert.same({ "cpu|checkout in ./world", "14:00-15:00 UTC (1h)", "41.0 cores" },
+      flame.header(header, 24, "|", 1)) -- printed: nothing is lost that wraps
   end)
 
   it("of 200,000 nodes are laid out by what is seen", function()
@@ -225,7 +296,7 @@ describe("a view that is moved in", function()
         local callers, callees = profile:sandwich(name)
         return { callers = { cells = cells(callers) }, callees = { cells = cells(callees) } }
       end,
-      detail = function(box) return ("%s %d"):format(box.name, box.total) end }
+      detail = function(box) return { ("%s %d"):format(box.name, box.total) } end }
     view.selected = 0
     return view
   end
@@ -296,8 +367,15 @@ describe("a view that is moved in", function()
     local view = view_of(STACKS)
     view:lines(90, 12)
     press(view, "?")
-    assert.equal("keys", view:lines(90, 12)[1])
-    press(view, "x")
+    local all = {}
+    for _ = 1, 2 do -- two screens of it
+      table.move(view:lines(90, 12), 1, 11, #all + 1, all)
+      assert.matches("^ any key", view:lines(90, 12)[12])
+      press(view, "x")
+    end
+    local text = table.concat(all, "\n")
+    assert.matches("^h j k l", text)
+    assert.matches("\nq +quit", text)
     press(view, "js")
     assert.matches("^a   callers above, callees below", view:lines(90, 12)[1])
     press(view, "u")
@@ -351,6 +429,57 @@ describe("a view that is moved in", function()
     press(view, "u")
     assert.equal(0, view.top)
     assert.same({}, view.history)
+  end)
+
+  it("goes on with the whole graph where the zoomed box has no other match", function()
+    local view = view_of "a;hit;x 900\na;b;y 90\nb;hit 50\n"
+    view:lines(40, 12)
+    press(view, "jj") -- hit, below a
+    assert.equal("hit", press(view, "\r"))
+    local zoomed = view.top
+    press(view, "/hit\r")
+    assert.matches("Matched 100.0%%", view:lines(90, 12)[12])
+    assert.equal("hit", press(view, "n"))
+    assert.equal(0, view.top)
+    assert.is_true(view.selected ~= zoomed)
+    view:key "u"
+    assert.equal(zoomed, view.top)
+    press(view, "/^y$\r")
+    assert.matches("Matched 0.0%%", view:lines(90, 12)[12])
+    view:key "n"
+    assert.matches("no other match in the zoomed box", view:lines(90, 12)[12])
+    assert.equal("y", view:box().name)
+    press(view, "u/nothing\r")
+    view:key "n"
+    assert.matches("no function matches", view:lines(90, 12)[12])
+    assert.equal(zoomed, view.top)
+  end)
+
+  it("goes down to boxes without a row or a column, by a zoom", function()
+    local view = view_of "a;b;c;d;e;f;g;h;i 1000\nz;narrow 1\n"
+    view:lines(40, 5)
+    for _, name in ipairs { "a", "b", "c", "d", "e", "f", "g", "h", "i", "i" } do
+      for _, key in ipairs(keys.split "j") do view:key(key) end
+      view:lines(40, 5)
+      assert.equal(name, view:box().name)
+    end
+    for _ = 1, 20 do press(view, "u") end
+    assert.equal(0, view.top)
+  end)
+
+  it("shows the nearest boxes above a deep zoom, and leaves room for the picture", function()
+    local frames = {}
+    for i = 1, 40 do frames[i] = ("f%d"):format(i) end
+    local view = view_of(table.concat(frames, ";") .. " 9\n" .. table.concat(frames, ";", 1, 20)
+      .. ";" .. ("g;"):rep(20) .. "g 5\n")
+    view:lines(60, 20)
+    view:zoom(20) -- f20: the stack is one line of nodes up to there
+    local lines = view:lines(60, 20)
+    assert.equal(20, #lines)
+    local text = table.concat(lines, "\n"):gsub("\27%[[%d;]*m", "")
+    assert.matches("\n|16 more above; %- goes up%.+\n|f16%.+\n|f17%.+\n|f18%.+\n|f19%.+\n|f20 100", text)
+    local boxes = select(2, text:gsub("\n|", ""))
+    assert.equal(20 - 1 - 3, boxes) -- all but header, room for the selected box, keys
   end)
 
   it("reads keys however they arrive", function()
@@ -495,6 +624,7 @@ describe("pscope flame", function()
       text = screen("\n|pkg.work 99.9%%" .. ("%."):rep(60 - #"|pkg.work 99.9%") .. "\n")
       assert.matches("> pkg.leaf2 ", text)
       tmux "resize-window -x 100 -y 20"
+      screen("\n|pkg.work 99.9%%" .. ("%."):rep(100 - #"|pkg.work 99.9%") .. "\n")
       tmux "send-keys u u / tiny Enter n"
       screen "> lib.tiny "
       tmux "send-keys Escape"
@@ -542,6 +672,39 @@ describe("pscope flame", function()
       tmux "send-keys C-c"
       screen "left with 130"
     end)
+  end)
+
+  it("says whole numbers and whole keys on every size of terminal", function()
+    local sample = cli.root .. "/" .. SAMPLE:sub(3)
+    for _, what in ipairs {
+      { { "flame", "checkout", "--source", sample }, " [%d.]+c? [%d.]+%%", " self [%d.]+c" },
+      { { "flame", "checkout", "--source", sample, "--before", "version=v41", "--after",
+        "version=v42" }, " [+-][%d.]+c [+-][%d.]+%%", " A [%d.]+c [%d.]+%%   B [%d.]+c [%d.]+%%" },
+    } do
+      on_a_terminal(what[1], function(tmux, screen)
+        tmux "set status off"
+        screen "q quit"
+        for _, size in ipairs { { 80, 24 }, { 120, 24 }, { 200, 24 }, { 60, 8 }, { 40, 5 } } do
+          tmux(("resize-window -x %d -y %d"):format(table.unpack(size)))
+          local root = what[1][5] and "|+total 100.0%" or "|total 100.0%"
+          local text, lines
+          for _ = 1, 100 do -- a terminal changes in two steps
+            text = screen("\n" .. root:gsub("%p", "%%%0") .. ("%."):rep(size[1] - #root) .. "\n")
+            lines = {}
+            for line in (text .. "\n"):gmatch "(.-)\n" do lines[#lines + 1] = line end
+            if (lines[size[2]] or ""):find "q quit" then break end
+            os.execute "sleep 0.05"
+          end
+          assert.matches(" q quit%s*$", lines[size[2]])
+          local detail = lines[size[2] - 1] .. " "
+          assert.matches(size[2] > 5 and what[2] or "%d", detail)
+          if size[1] >= 80 then assert.matches(what[3], detail) end
+          assert.matches(size[1] >= 60 and "^[^|]*hidden" or "^[^|]*cores", text)
+        end
+        tmux "send-keys q"
+        screen "left with 0"
+      end)
+    end
   end)
 
   it("gives the terminal back when it is ended from outside", function()

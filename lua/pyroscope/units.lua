@@ -32,12 +32,16 @@ end
 
 --- `41.0 cores`, short `41.0c`.
 ---@param cores number
----@param options? { short?: boolean, digits?: integer, sign?: boolean }
+---@param options? { short?: boolean, digits?: integer, fine?: boolean, sign?: boolean }
 ---@return string
 function units.cores(cores, options)
   if not finite(cores) then return "-" end
   options = options or {}
-  local text = decimal(cores, options.digits) .. (options.short and "c" or " cores")
+  local digits = options.digits
+  if digits and options.fine and cores ~= 0 then -- at least two that are not 0
+    digits = math.max(digits, math.min(9, 1 - math.floor(math.log(math.abs(cores), 10) + 1e-12)))
+  end
+  local text = decimal(cores, digits) .. (options.short and "c" or " cores")
   return signed(text, cores, options)
 end
 
@@ -222,6 +226,7 @@ end
 ---@field force? "cores"|"%"|"s"|"bytes"|"raw"
 ---@field short? boolean
 ---@field digits? integer
+---@field fine? boolean            of cores: more digits where one alone needs them
 ---@field sign? boolean
 
 --- A value of a profile by its unit: CPU in cores, other times as durations, bytes, counts; flows
@@ -249,8 +254,7 @@ function units.value(value, what)
       return units.cores(value * factor / rate, what)
     end
     if what.class == "cpu" then
-      return signed(grouped(("%.1f"):format(value * factor)):gsub("%.0$", "") .. " core-s",
-        value, what)
+      return signed(decimal(value * factor):gsub("%.0$", "") .. " core-s", value, what)
     end
     return units.duration(value * factor / (rate or 1), what) .. (rate and "/s" or "")
   end

@@ -160,13 +160,13 @@ static pyr_status functions (layout *l) {
   return PYR_OK;
 }
 
-/* Below the top: topmost matches count once per stack, whatever is drawn. */
+/* From the top down: topmost matches count once per stack, whatever is drawn. */
 static pyr_status count (layout *l) {
   const pyr_profile *p = l->p;
   uint32_t i = l->o->top, next, depth = p->nodes[i].level;
   while (i != UINT32_MAX) {
     bool matches = false;
-    if (i != l->o->top && matching(l, i, &matches) != PYR_OK) return l->e->status;
+    if (matching(l, i, &matches) != PYR_OK) return l->e->status;
     next = pyr_profile_next(p, i);
     if (matches) {
       uint32_t level = p->nodes[i].level;
@@ -243,14 +243,14 @@ static pyr_status search (layout *l, uint32_t after, bool back, uint32_t *hit) {
   bool matches = false;
   if (after < p->count && matching(l, after, &matches) != PYR_OK) return l->e->status;
   if (matches) here = (ranked){valueof(l, after), after};
-  while ((i = pyr_profile_next(p, i)) != UINT32_MAX && p->nodes[i].level > depth) {
+  do {
     ranked r = {valueof(l, i), i};
     if (matching(l, i, &matches) != PYR_OK) return l->e->status;
     if (!matches) continue;
     if (first.node == UINT32_MAX || before(r, first) != back) first = r;
     if (here.node == UINT32_MAX || i == here.node || before(here, r) == back) continue;
     if (best.node == UINT32_MAX || before(r, best) != back) best = r;
-  }
+  } while ((i = pyr_profile_next(p, i)) != UINT32_MAX && p->nodes[i].level > depth);
   *hit = best.node != UINT32_MAX ? best.node : first.node;
   return PYR_OK;
 }

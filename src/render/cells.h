@@ -31,7 +31,7 @@ typedef struct pyr_cells {
   /* What is drawn and these two are everything: boxes without a column whose parent is drawn,
      and boxes below the last level asked for. */
   double hidden, deep;
-  double matched; /* value of the topmost matching nodes below it, drawn or not */
+  double matched; /* value of the topmost matching nodes from it down, drawn or not */
   uint32_t functions, boxes; /* that match */
 } pyr_cells;
 
@@ -49,7 +49,7 @@ pyr_status pyr_render_cells (pyr_cells *c, const pyr_profile *p, const pyr_union
 void pyr_cells_free (pyr_cells *c);
 
 /*
-** The match that follows 'after' among those below the top, drawn or not: the next smaller one
+** The match that follows 'after' among those from the top down, drawn or not: the next smaller one
 ** (ties by node), after the last one the largest; 'back' turns round. '*hit' is UINT32_MAX where
 ** nothing matches, '*view' the highest node up to the top under which the hit has a column.
 */

@@ -272,7 +272,8 @@ function profile:sandwich(name) end
 --- Boxes of character cells below node `top`: rows from it on of { node, parent, level, from, to,
 --- self, total, name, file?, line?, hue, matches?, other? }, columns [from, to) = round(width *
 --- share), siblings by value. Beside the rows: whole, hidden (boxes without a column), deep (below
---- `levels`), matched, functions, boxes (of `pattern`, topmost matches once), path (nodes above).
+--- `levels`), matched, functions, boxes (of `pattern` from the top down, topmost matches once),
+--- path (nodes above).
 --- Values are undivided sums.
 ---@param options { top?: integer, width?: integer, levels?: integer, pattern?: pyroscope.regex }
 ---@return table? rows

@@ -5,8 +5,12 @@ local units = require "pyroscope.units"
 
 local flame = {}
 
--- The last part of a text that fits into so many columns.
-local function tail(text, columns)
+--- The last part of a text that fits into so many columns, and how many it takes.
+---@param text string
+---@param columns integer
+---@return string
+---@return integer
+function flame.tail(text, columns)
   local at = #text + 1
   local used = 0
   while at > 1 do
@@ -24,16 +28,19 @@ local function tail(text, columns)
   return text:sub(at), used
 end
 
---- The text of a box of so many columns: a rule, the name (its last part where it does not fit,
---- none below three letters), its share where there is room, then dots (or what else fills it).
+--- The text of a box of so many columns: a rule, the sign of a change, the name (its last part
+--- where it does not fit, none below three letters), its share where there is room, then dots (or
+--- what else fills it).
 ---@param name string      printable
 ---@param share? string
 ---@param columns integer
 ---@param rule string
 ---@param fill? string
+---@param sign? string     "+", "-", "*"
 ---@return string
-function flame.box(name, share, columns, rule, fill)
-  local room = columns - 1
+function flame.box(name, share, columns, rule, fill, sign)
+  if sign and columns > #sign then rule = rule .. sign end
+  local room = columns - #rule
   local text, used = "", 0
   local width = screens.width(name)
   if share and width + 1 + #share <= room then
@@ -41,7 +48,7 @@ function flame.box(name, share, columns, rule, fill)
   elseif width <= room and room >= 1 then
     text, used = name, width
   elseif room >= 4 then
-    local part, taken = tail(name, room - 1)
+    local part, taken = flame.tail(name, room - 1)
     text, used = "~" .. part, taken + 1
   end
   return rule .. text .. (fill or "."):rep(room - used)
@@ -49,8 +56,12 @@ end
 
 local function channel(hex, at) return tonumber(hex:sub(at, at + 1), 16) end
 
+-- What the nearest of 216 colours would make the same.
+local APART = { ["#fada9d"] = 222, ["#30c7d3"] = 44, ["#bac4ff"] = 147, ["#b4a2f6"] = 141 }
+
 -- The nearest of the 216 colours of a terminal with 256.
 local function cube(hex)
+  if APART[hex] then return APART[hex] end
   local n = 16
   for i, weight in ipairs { 36, 6, 1 } do
     local v = channel(hex, 2 * i)
@@ -60,6 +71,23 @@ local function cube(hex)
   return n
 end
 
+-- The nearest in hue of the few colours of a terminal with 16, light hues as bright ones; magenta
+-- is left to matches.
+local FEW = { { 0, 41 }, { 55, 43 }, { 110, 42 }, { 180, 46 }, { 225, 44 }, { 360, 41 } }
+local function few(hex)
+  local r, g, b = channel(hex, 2), channel(hex, 4), channel(hex, 6)
+  local most, least = math.max(r, g, b), math.min(r, g, b)
+  local span = math.max(1, most - least)
+  local hue = most == r and (g - b) / span % 6 or most == g and (b - r) / span + 2
+    or (r - g) / span + 4
+  local best
+  for _, one in ipairs(FEW) do
+    local far = math.abs(one[1] - hue * 60)
+    if not best or far < best[1] then best = { far, one[2] } end
+  end
+  return ("%d"):format(best[2] + (least > 0x90 and 60 or 0))
+end
+
 --- How boxes are coloured on this terminal: a function from a box to the codes of its background.
 ---@param depth "none"|16|256|"true"
 ---@return (fun(box: table): string?)
@@ -67,21 +95,18 @@ function flame.colours(depth)
   if depth == "none" then return function() return nil end end
   local change = { more = { 215, "43", "#f4a259" }, less = { 110, "44", "#7fb3e6" },
     new = { 228, "103", "#f0e442" }, same = { 252, "47", "#f3f3f3" } }
-  local few = { "41", "42", "43", "44", "45", "46" }
   return function(box)
     local hue, basic = box.hue, nil
-    if box.other then
+    if box.matches then
+      return depth == 16 and "30;105" or "30;48;5;201"
+    elseif box.other then
       hue, basic = "#b4b8c0", "100"
     elseif box.change then
       local entry = change[box.change]
       if depth == 256 then return "30;48;5;" .. entry[1] end
       hue, basic = entry[3], entry[2]
     end
-    if depth == 16 then
-      return "30;" .. (basic or few[1 + (channel(hue, 2) + 3 * channel(hue, 4) + 5 * channel(hue,
-        6))
-        % #few])
-    end
+    if depth == 16 then return "30;" .. (basic or few(hue)) end
     if depth == 256 then return "30;48;5;" .. cube(hue) end
     return ("30;48;2;%d;%d;%d"):format(channel(hue, 2), channel(hue, 4), channel(hue, 6))
   end
@@ -96,7 +121,8 @@ local function judge(box, spec)
   return b > a and "more" or "less", b > a and "+" or "-"
 end
 
---- Lines of a picture, the root first (or last with `flames`), each as wide as asked.
+--- Lines of a picture, the root first (or last with `flames`), each as wide as asked. A box that
+--- matches is filled with `=`, one of truncated stacks with `/`, so that no colour is needed.
 ---@param rows table         of `profile:cells` or `alignment:cells`
 ---@param spec { width: integer, screen: table, colour: fun(box: table): string?, diff?: table,
 ---  selected?: integer, flames?: boolean, whole: number }
@@ -111,19 +137,16 @@ function flame.lines(rows, spec)
       if box.from > at then parts[#parts + 1] = (" "):rep(box.from - at) end
       local sign = ""
       if spec.diff and not box.other then box.change, sign = judge(box, spec.diff) end
-      local name = sign .. look:name(box.name)
+      local name = look:name(box.name)
       local value = box.value or box.total
       local share = units.percent(spec.whole > 0 and value / spec.whole or 0)
-      local text = flame.box(name, share, box.to - box.from, rule, box.other and "/" or nil)
+      local text = flame.box(name, share, box.to - box.from, rule,
+        box.other and "/" or box.matches and "=" or nil, sign)
       local codes = spec.colour(box)
       if box.node == spec.selected then
         text = "\27[7m" .. text .. "\27[0m"
-      elseif box.matches and codes then
-        text = "\27[30;48;5;201m" .. text .. "\27[0m"
       elseif codes then
         text = "\27[" .. codes .. "m" .. text .. "\27[0m"
-      elseif box.matches and spec.selected then
-        text = "\27[4m" .. text .. "\27[0m"
       end
       parts[#parts + 1] = text
       at = box.to
@@ -175,31 +198,44 @@ local function wrapped(parts, width, dot)
   return lines
 end
 
---- The lines of a header, `most` of them if that can be had: parts are { text, drop = n,
---- short = text }, those with the highest `drop` get shorter or go first. What nothing helps is
---- whole again for `most` = 1 (a picture that is printed), else as short as it gets.
+--- The lines of a header: parts are { text, drop = n, late = n, short = part }. Where they take
+--- more than `most` lines, those with the highest `drop` are said shorter or go. With `strict`
+--- (there is no room for more) those with the highest `late` are next; otherwise what nothing
+--- helps is whole again.
 ---@param parts table[]
 ---@param width integer
 ---@param dot string
 ---@param most integer
+---@param strict? boolean
 ---@return string[]
-function flame.header(parts, width, dot, most)
+function flame.header(parts, width, dot, most, strict)
   local list = table.move(parts, 1, #parts, 1, {})
   local lines = wrapped(list, width, dot)
-  while #lines > most or screens.width(lines[#lines]) > width do
-    local at
+  while #lines > most or (lines[1] and screens.width(lines[#lines]) > width) do
+    local at, rank
     for i, part in ipairs(list) do
-      if part.drop and (not at or part.drop > list[at].drop) then at = i end
+      local this = part.drop and part.drop + 1000 or strict and part.late
+      if this and (not rank or this > rank) then at, rank = i, this end
     end
-    if not at then return most == 1 and wrapped(parts, width, dot) or lines end
+    if not at then
+      return strict and table.move(lines, 1, most, 1, {}) or wrapped(parts, width, dot)
+    end
     if list[at].short then
-      list[at] = { list[at].short }
+      list[at] = list[at].short
     else
       table.remove(list, at)
     end
     lines = wrapped(list, width, dot)
   end
   return lines
+end
+
+--- A line of keys, as many as there is room for: those with the highest `late` go first.
+---@param parts table[]
+---@param width integer
+---@return string
+function flame.keys(parts, width)
+  return " " .. (flame.header(parts, width - 1, "  ", 1, true)[1] or "")
 end
 
 --- The beginning of a text, so that it has at most so many columns.
@@ -218,23 +254,51 @@ function flame.head(text, width)
   return text:sub(1, at - 1) .. (width > 0 and "~" or "")
 end
 
---- A box in full on one line: name, values, place. What does not fit loses first the beginning of
---- its place, then of its name, never the values.
----@param name string
----@param values string
----@param place string   empty: not known
----@param width integer
----@return string
-function flame.detail(name, values, place, width)
-  local function short(text, room)
-    if screens.width(text) <= room then return text end
-    return room >= 4 and "~" .. tail(text, room - 1) or ""
+-- The end of a text that has at most so many columns; nothing where that would say nothing.
+local function short(text, room)
+  if screens.width(text) <= room then return text end
+  return room >= 5 and "~" .. flame.tail(text, room - 1) or ""
+end
+
+local function joined(...)
+  local parts = {}
+  for _, part in ipairs { ... } do
+    if part ~= "" then parts[#parts + 1] = part end
   end
-  local room = width - screens.width(values) - 3
-  local least = math.min(screens.width(name), math.max(12, room // 2))
-  local where = place ~= "" and short(place, room - 3 - least) or ""
-  name = short(name, where ~= "" and room - 3 - screens.width(where) or room)
-  return table.concat({ name, values, where ~= "" and where or nil }, "   ")
+  return table.concat(parts, "   ")
+end
+
+--- A box in full: name, values, place. What does not fit on one line takes two, where there are
+--- two; then the place and the name lose their beginnings, and the values say less: no number is
+--- ever cut.
+---@param name string
+---@param values string[]   from all that there is to the least
+---@param place string      empty: not known
+---@param width integer
+---@param lines? integer    1 or 2; so many are returned, an empty one first
+---@return string[]
+function flame.detail(name, values, place, width, lines)
+  local whole = joined(name, values[1], place)
+  local fits = screens.width(whole) <= width
+  if lines == 2 and not fits then
+    local said = values[#values]
+    for i = #values, 1, -1 do
+      if screens.width(values[i]) <= width then said = values[i] end
+    end
+    return { short(name, width), joined(said, short(place, width - 3 - screens.width(said))) }
+  end
+  if not fits then
+    local most = screens.width(name)
+    local said, room
+    for _, value in ipairs(values) do
+      said, room = value, width - screens.width(value) - 3
+      if room >= math.min(most, 14) then break end
+    end
+    local where = short(place, room - 3 - math.min(most, math.max(14, room // 2)))
+    if where ~= "" then room = room - 3 - screens.width(where) end
+    whole = joined(short(name, room), said, where)
+  end
+  return lines == 2 and { "", whole } or { whole }
 end
 
 --- How many colours this terminal has.

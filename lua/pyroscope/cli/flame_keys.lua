@@ -2,113 +2,18 @@
 --- knows no terminal; `flame_tty` has one.
 
 local core = require "pyroscope.core"
-local flame = require "pyroscope.cli.flame"
+local drawing = require "pyroscope.cli.flame_screen"
 
 local keys = {}
 
-local HELP = { "keys", "",
-  "h j k l, arrows   move: left, down, up, right",
-  "Enter             zoom into the selected box",
-  "-                 up one level",
-  "u, Backspace      back to where you were",
-  "/                 search (a regular expression), live",
-  "n N               next, previous match, the largest first; zooms to what is too small",
-  "*                 the same function everywhere",
-  "s                 sandwich: callers above, callees below",
-  "o                 open its source in $EDITOR",
-  "d                 (of a comparison) absolute rates or shares",
-  "e                 (of a comparison) vanished boxes too",
-  "q                 quit", "", "any key goes back" }
-
-local view = {}
+local view = { lines = drawing.lines }
 local meta = { __index = view }
 
 --- A view of something that has cells. `spec`: `cells(options)` with the rows' `base` for shares,
---- `hit(options, after, back)`, `header(rows, width, most)`, `detail(box, width)`, `screen`,
---- `colour`, `diff?`, `sandwich(name)`, `switch()`.
+--- `hit(options, after, back)`, `header(rows, width, most, strict)`, `detail(box, width, lines)`
+--- (both lists of lines), `screen`, `colour`, `diff?`, `sandwich(name)`, `switch()`.
 function keys.view(spec)
   return setmetatable({ spec = spec, top = 0, history = {} }, meta)
-end
-
--- What the layout is asked for, whatever is drawn of it.
-local function asked(self, more)
-  more.top, more.pattern = self.top, self.pattern
-  more.by = self.larger and "larger" or nil
-  return more
-end
-
--- Where one looks first: the box that has most of its own.
-local function hottest(rows)
-  local best
-  for _, row in ipairs(rows) do
-    for _, box in ipairs(row) do
-      if not box.other and (not best or box.self > best.self) then best = box end
-    end
-  end
-  return best and best.node or 0
-end
-
---- The lines of boxes of a layout, as this terminal draws them.
-function keys.boxes(spec, rows, selected)
-  return flame.lines(rows, { screen = spec.screen, colour = spec.colour, diff = spec.diff,
-    selected = selected or -1, whole = rows.base })
-end
-
---- The lines that a terminal of this size shows.
----@param width integer
----@param height integer
----@return string[]
-function view:lines(width, height)
-  local spec = self.spec
-  self.width = width
-  if self.sandwich then return self.sandwich:lines(width, height) end
-  if self.page then
-    local lines = {}
-    for i = 1, math.min(height, #self.page) do lines[i] = self.page[i]:sub(1, width) end
-    return lines
-  end
-  local path = self.path or {}
-  local function layout(room)
-    local above = math.max(0, math.min(#path, room - 1))
-    local rows = spec.cells(asked(self, { width = width, levels = math.max(1, room - above) }))
-    return rows, math.max(0, math.min(#rows.path, room - 1))
-  end
-  local rows, above = layout(height - 3)
-  local lines = spec.header(rows, width, 2)
-  if #lines > 1 then
-    rows, above = layout(height - 4)
-    lines = spec.header(rows, width, 2)
-    lines = { lines[1], lines[2] }
-  end
-  for i, line in ipairs(lines) do lines[i] = flame.head(line, width) end
-  self.rows, self.path = rows, rows.path
-  if not self.selected then self.selected = hottest(rows) end
-  local room = height - 2 - #lines
-  for i = #rows.path - above + 1, #rows.path do
-    lines[#lines + 1] = flame.box(spec.screen:name(rows.path[i].name), nil, width, "|")
-  end
-  local box = self:box()
-  local shown = keys.boxes(spec, rows, self.selected)
-  for i = 1, math.min(#shown, room - above) do lines[#lines + 1] = shown[i] end
-  while #lines < height - 2 do lines[#lines + 1] = "" end
-  lines[#lines + 1] = flame.head(" > " .. (box and spec.detail(box, width - 3) or ""), width)
-  lines[#lines + 1] = flame.head(self:status(rows), width)
-  return lines
-end
-
---- The last line: what was typed, what matched, or the keys.
-function view:status(rows)
-  if self.typing then
-    return (" /%s_  %s"):format(self.spec.screen:name(self.typing),
-      self.pattern and flame.matched(rows) or "")
-  end
-  if self.message then return " " .. self.message end
-  if self.pattern then
-    return (" %s  /%s  n N  u back  q quit"):format(flame.matched(rows),
-      self.spec.screen:name(self.search or ""))
-  end
-  return " hjkl move  enter zoom  - up  u back  / search  n N  * same  s sandwich  o source"
-    .. (self.spec.diff and "  d mode  e elided" or "") .. "  ? help  q quit"
 end
 
 --- The selected box, the top one where it is not seen any more.
@@ -148,12 +53,17 @@ function moves.right(self) beside(self, 1) end
 -- Down is to the callees: the root is on top.
 function moves.down(self)
   local i, _, box = place(self)
+  if not box then return end
   for _, below in ipairs(self.rows[i + 1] or {}) do
-    if box and below.parent == box.node then
+    if below.parent == box.node then
       self.selected = below.node
       return
     end
   end
+  -- below the last row, or without a column
+  local rows = self.spec.cells { top = box.node, width = self.width, levels = 2,
+    by = self.larger and "larger" or nil }
+  if rows[2] and box.node ~= self.top then self:zoom(box.node, rows[2][1].node) end
 end
 
 function moves.up(self)
@@ -194,13 +104,37 @@ end
 -- The next match by size, drawn or not: the view goes where it has a column and a row, and from
 -- there back, as long as nothing else moves it.
 local function step(self, back)
-  if not self.pattern then return end
-  local from = self.away or { self.top, self.selected }
-  self.top = from[1]
-  local hit, top = self.spec.hit(asked(self, { width = self.width or 80 }), self.selected, back)
-  if not hit then return end
-  local function drawn()
-    self.selected = hit
+  if not self.pattern then
+    self.message = "nothing is searched for: / does"
+    return
+  end
+  local from, here = self.away or { self.top, self.selected }, self.selected
+  if self.away then
+    table.remove(self.history)
+    self.top, self.away = from[1], nil
+  end
+  local function look(top)
+    self.top = top
+    return self.spec.hit(drawing.asked(self, { width = self.width or 80 }), here, back)
+  end
+  local hit, view_of = look(self.top)
+  if from[1] ~= 0 and (not hit or hit == here) then
+    local outside, from_there = look(0)
+    if outside and outside ~= here then
+      hit, view_of = outside, from_there
+      self.history[#self.history + 1] = from
+      from = { 0, hit }
+      self.message = "no other match in the zoomed box: of all there is; u goes back"
+    else
+      self.top = from[1]
+    end
+  end
+  if not hit then
+    self.message = "no function matches"
+    return
+  end
+  local function drawn(top)
+    self.top, self.selected = top, hit
     self:lines(self.width or 80, self.height or 24)
     for _, row in ipairs(self.rows) do
       for _, box in ipairs(row) do
@@ -208,17 +142,9 @@ local function step(self, back)
       end
     end
   end
-  if self.away then self.history[#self.history], self.away = nil, nil end
-  if drawn() then return end
-  self:zoom(top, hit)
-  if not drawn() then self:zoom(hit) end -- too deep for this screen
-  for i = #self.history, 1, -1 do
-    if self.history[i][1] == from[1] then
-      self.history[i], self.away = from, from
-      break
-    end
-    self.history[i] = nil
-  end
+  if drawn(self.top) then return end
+  self.history[#self.history + 1], self.away = from, from
+  if not drawn(view_of) then drawn(hit) end -- too deep for this screen
 end
 
 function moves.next(self) step(self, false) end
@@ -253,7 +179,7 @@ function moves.sandwich(self)
   if made then self.sandwich = made else self.message = err end
 end
 
-function moves.help(self) self.page = HELP end
+function moves.help(self) self.page = 1 end
 
 function moves.mode(self)
   self.message = self.spec.switch and self.spec.switch()
@@ -311,7 +237,7 @@ function view:key(key)
   if key == "\3" then return "interrupt" end
   if key == "\26" then return "suspend" end
   if self.page then
-    self.page = nil
+    self.page, self.after = self.after, nil
     return nil
   end
   if self.typing then
@@ -322,7 +248,7 @@ function view:key(key)
   if key == "o" then return "source" end
   if self.sandwich then
     local after = self.sandwich:key(key)
-    if after == "help" then self.page = HELP end
+    if after == "help" then self.page = 1 end
     if after == "back" then self.sandwich = nil end
     return nil
   end

@@ -1,6 +1,8 @@
 --- A function between those that call it, above, and those that it calls, below.
 
+local drawing = require "pyroscope.cli.flame_screen"
 local flame = require "pyroscope.cli.flame"
+local units = require "pyroscope.units"
 
 local sandwich = {}
 
@@ -33,10 +35,27 @@ function both:show(name)
   return true
 end
 
+local KEYS = { { "hjkl move", late = 4 }, { "enter its sandwich", late = 3 },
+  { "u back", late = 2 }, { "s flame", late = 5 }, { "o source", late = 6 },
+  { "? help", late = 1 }, { "q quit" } }
+-- What stands behind the name, from all to the least.
+local function headings(self, rows)
+  local parts = {}
+  for _, side in ipairs { "callers", "callees" } do
+    local list, missing = rows[side], 0
+    if list.whole > 0 then missing = (list.hidden + list.deep) / list.whole end
+    parts[#parts + 1] = missing > 0 and ("%s %s"):format(side, units.percent(missing)) or nil
+  end
+  local plain, dot = "callers above, callees below", self.spec.screen.dot
+  local all = parts[1] and plain .. dot .. "not seen: " .. table.concat(parts, ", ") or plain
+  return { all, plain, "callers, callees" }
+end
+
 --- The lines that a terminal of this size shows: callers, the function, callees, the selected box.
-function both:lines(width, height)
+function both:lines(width, height, message)
   local spec = self.spec
-  local room = math.max(2, height - 3)
+  local foot = #drawing.foot(spec, nil, width, height, "")
+  local room = math.max(2, height - 1 - foot)
   local up = (room - 1) // 2
   local rows = {}
   for side, most in pairs { callers = up + 1, callees = room - up } do
@@ -44,23 +63,19 @@ function both:lines(width, height)
   end
   self.rows = rows
   local box = self:box()
-  local keys = require "pyroscope.cli.flame_keys"
   local drawn = {}
   for side, list in pairs(rows) do
-    drawn[side] = keys.boxes(spec, list, side == self.side and self.selected or nil)
+    drawn[side] = drawing.boxes(spec, list, side == self.side and self.selected or nil)
   end
-  local hidden = flame.hidden(rows.callees)
-  local lines = { flame.head(flame.detail(spec.screen:name(self.name),
-    "callers above, callees below" .. (hidden and spec.screen.dot .. hidden or ""), "", width),
-    width) }
+  local lines = { flame.head(flame.detail(spec.screen:name(self.name), headings(self, rows), "",
+    width)[1], width) }
   for _ = #drawn.callers, up do lines[#lines + 1] = "" end
   for i = #drawn.callers, 2, -1 do lines[#lines + 1] = drawn.callers[i] end
   for _, line in ipairs(drawn.callees) do lines[#lines + 1] = line end
-  while #lines < height - 2 do lines[#lines + 1] = "" end
-  lines[#lines + 1] = flame.head(" > " .. (box and spec.detail(box, width - 3) or ""), width)
-  lines[#lines + 1] = flame.head(" hjkl move  enter sandwich of the selected  u back  "
-    .. "s flame  o source  ? help  q quit", width)
-  return lines
+  while #lines < height - foot do lines[#lines + 1] = "" end
+  local below = drawing.foot(spec, box, width, height, message and " " .. message
+    or flame.keys(KEYS, width))
+  return table.move(below, 1, #below, #lines + 1, lines)
 end
 
 local function place(self)

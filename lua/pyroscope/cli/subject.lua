@@ -184,7 +184,7 @@ end
 
 --- A value by its unit: `12.8c` short, `12.8 cores` long; flows as rates.
 ---@param value number
----@param options? table  of units.value
+---@param options? table  of units.value; with fine a small one has as many digits as it needs
 function methods:value(value, options)
   local what = { unit = self.unit, kind = self.kind, class = self.class,
     seconds = self.kind ~= "stock" and self.seconds > 0 and self.seconds or nil,

@@ -61,7 +61,7 @@ local function print_once(run, options, spec, more)
   end
   local width = options.width or run.terminal.width
   local rows = spec.cells { width = width, pattern = pattern }
-  local lines = spec.header(rows, width, 1)
+  local lines = spec.header(rows, width, 1, false)
   for _, line in ipairs(more) do lines[#lines + 1] = line end
   signs(spec, lines)
   local boxes = flame.lines(rows, { screen = spec.screen, colour = spec.colour, diff = spec.diff,
@@ -92,9 +92,11 @@ end
 -- What every picture says behind its own header.
 local function tail_parts(parts, rows)
   local hidden, deep = flame.hidden(rows)
-  parts[#parts + 1] = { ("%d row%s"):format(#rows, #rows == 1 and "" or "s") }
-  if hidden then parts[#parts + 1] = { hidden } end
-  if deep then parts[#parts + 1] = { deep } end
+  parts[#parts + 1] = { ("%d row%s"):format(#rows, #rows == 1 and "" or "s"), late = 9 }
+  if hidden then
+    parts[#parts + 1] = { hidden, late = 2, short = { hidden:match "%S+$" .. " hidden", late = 0 } }
+  end
+  if deep then parts[#parts + 1] = { deep, late = 7 } end
   return parts
 end
 
@@ -119,31 +121,36 @@ local function spec_of(run, self)
   end
   spec.cells = cells_of(self.profile)
   function spec.hit(o, after, back) return self.profile:hit(o, after, back) end
-  function spec.header(rows, width, most)
+  function spec.header(rows, width, most, strict)
     local head = self:head()
-    local parts = { { head.type }, { head.target } }
-    parts[3] = { head.window, drop = 1,
-      short = units.span((self.to_ms - self.from_ms + 500) // 1000 * 1000) }
+    local short = head.target:match "^(.+) in "
+    local parts = { { head.type },
+      { head.target, late = 8, short = short and { short, late = 4 } },
+      { head.window, drop = 1,
+        short = { units.span((self.to_ms - self.from_ms + 500) // 1000 * 1000), late = 5 } } }
     for i, name in ipairs { "services", "instances", "version" } do
       if head[name] then parts[#parts + 1] = { head[name], drop = 1 + i } end
     end
     parts[#parts + 1] = { self:value(self.whole.total) }
     tail_parts(parts, rows)
     if other > 0 then
-      parts[#parts + 1] = { ('%s in truncated stacks ("other")'):format(self:percent(other)) }
+      parts[#parts + 1] = { ('%s in truncated stacks ("other")'):format(self:percent(other)),
+        late = 6 }
     end
-    return signs(spec, flame.header(parts, width, " · ", most))
+    return signs(spec, flame.header(parts, width, " · ", most, strict))
   end
-  function spec.detail(box, width)
-    local function of(value)
-      return ("%s %s"):format(self:cell(value * scale), units.percent(value / base))
-    end
+  function spec.detail(box, width, lines)
+    local function value(of) return self:value(of * scale, { short = true, fine = true }) end
+    local function both(of) return ("%s %s"):format(value(of), units.percent(of / base)) end
+    local least = { both(box.total), units.percent(box.total / base) }
     if box.other then
-      return flame.detail("truncated stacks", "total " .. of(box.total), "ask with --max-nodes",
-        width)
+      return flame.detail("truncated stacks", { "total " .. least[1], table.unpack(least) },
+        "ask with --max-nodes", width, lines)
     end
-    return flame.detail(spec.screen:name(box.name), ("total %s   self %s"):format(of(box.total),
-      of(box.self)), place_text(spec, self:where(box)), width)
+    return flame.detail(spec.screen:name(box.name), {
+      ("total %s   self %s"):format(least[1], both(box.self)),
+      ("total %s   self %s"):format(value(box.total), value(box.self)),
+      table.unpack(least) }, place_text(spec, self:where(box)), width, lines)
   end
   function spec.sandwich(name)
     local callers, callees = self.profile:sandwich(name)
@@ -213,37 +220,39 @@ local function choose(spec, diff)
     whole = { diff.alignment.before * scales[1], diff.alignment.after * scales[2] } }
 end
 
-local function change_of(spec, a, b)
-  local delta = spec.show(b - a, { sign = true })
+local function change_of(spec, a, b, fine)
+  local delta = spec.show(b - a, { sign = true, fine = fine })
   if a == 0 then return delta .. " new" end
   if b == 0 then return delta .. " gone" end
   if spec.shown.mode == "share" then return delta end
   return ("%s %s"):format(delta, units.percent((b - a) / a, { sign = true, digits = 0 }))
 end
 
-local function diff_header(spec, parts, rows, width, most)
+local function diff_header(spec, parts, rows, width, most, strict)
   local shown, whole = spec.shown, spec.diff.whole
   local word = shown.profile_type and types.short(shown.profile_type) or shown.unit or "profile"
   local function side(letter, part, value)
     local text = ("%s %s"):format(letter, screens.printable(part.label))
     local long = ("%s  %s"):format(text, part.window or "")
     local total = shown.mode == "share" and "" or "  " .. spec.show(value, { short = false })
-    return { (part.window and long or text) .. total, drop = part.window and 1 or nil,
-      short = part.window and text .. total or nil }
+    local less = { text .. total, late = 1, short = { letter:match "^%S+" .. total:sub(2) } }
+    return part.window and { long .. total, drop = 1, short = less } or less
   end
-  local list = { { word }, { screens.printable(parts.shown), drop = 2 },
+  local list = { { word, late = 5 }, { screens.printable(parts.shown), drop = 2 },
     side("A (before)", parts[1], whole[1]), side("B (after)", parts[2], whole[2]) }
   if shown.mode ~= "share" then list[#list + 1] = { change_of(spec, whole[1], whole[2]) } end
-  list[#list + 1] = { shown.mode == "share" and "shares" or shown.measure }
+  if shown.mode == "share" or shown.measure ~= "per second" then
+    list[#list + 1] = { shown.mode == "share" and "shares" or shown.measure, late = 6 }
+  end
   tail_parts(list, rows)
   for i, letter in ipairs { "A", "B" } do
     local other = shown.sides[i].other_share or 0
     if other > 0 then
       list[#list + 1] = { ('%s of %s in truncated stacks ("other")'):format(units.percent(other),
-        letter) }
+        letter), late = 8 }
     end
   end
-  return signs(spec, flame.header(list, width, " · ", most))
+  return signs(spec, flame.header(list, width, " · ", most, strict))
 end
 
 local function diff_spec(run, diff, parts)
@@ -254,16 +263,22 @@ local function diff_spec(run, diff, parts)
     o.scales = scales_of(spec.shown)
     return diff.alignment:hit(o, after, back)
   end
-  function spec.header(rows, width, most) return diff_header(spec, parts, rows, width, most) end
-  function spec.detail(box, width)
+  function spec.header(rows, width, most, strict)
+    return diff_header(spec, parts, rows, width, most, strict)
+  end
+  function spec.detail(box, width, lines)
     local a, b = box.before * spec.diff.scales[1], box.after * spec.diff.scales[2]
     local whole = spec.diff.whole
+    local function show(value) return spec.show(value, { fine = true }) end
     local function share(value, all)
       return spec.shown.mode == "share" and "" or " " .. units.percent(value / all)
     end
-    return flame.detail(box.other and "truncated stacks" or spec.screen:name(box.name),
-      ("A %s%s   B %s%s   %s"):format(spec.show(a), share(a, whole[1]), spec.show(b),
-        share(b, whole[2]), change_of(spec, a, b)), place_text(spec, box.file, box.line), width)
+    local before, after, change = show(a), show(b), change_of(spec, a, b, true)
+    return flame.detail(box.other and "truncated stacks" or spec.screen:name(box.name), {
+      ("A %s%s   B %s%s   %s"):format(before, share(a, whole[1]), after, share(b, whole[2]),
+        change),
+      ("A %s   B %s   %s"):format(before, after, change), change, change:match "%S+$" },
+      place_text(spec, box.file, box.line), width, lines)
   end
   function spec.switch()
     local other, err = spec.shown:as(spec.shown.mode == "share" and "rate" or "share")
