@@ -230,6 +230,14 @@ describe("the forms of a report", function()
     end
   end)
 
+  it("say in colour what they say without", function()
+    for _, name in ipairs(reports.names) do
+      local r = report.new(reports[name]())
+      assert.equal(r:text(), (r:text { color = true }:gsub("\27%[[%d;]*m", ""):gsub(" +\n", "\n")))
+    end
+    assert.matches("\27[1;31mREGRESSION\27[0m", report.new(reports.regression()):text { color = true }, 1, true)
+  end)
+
   it("show five findings unless all are asked for", function()
     local given = reports.regression()
     given.shifts, given.findings = nil, {}

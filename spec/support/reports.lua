@@ -229,7 +229,10 @@ function reports.improvement()
     path = { "main.main", "shop.(*Cart).legacy" }, entry = 2, node = 2, hot = {},
     before = { total = ns(0.77) }, after = { total = 0 }, delta = { abs = -ns(0.77),
       of_total = -0.28, rel = -1, ci95_rel = { -1, -0.99 } } } }
-  given.shifts = nil
+  given.findings[1].blocks = { A = given.findings[1].blocks.B, B = { 0, 0, 0, 0, 0, 0, 0, 0 } }
+  given.totals = { A = { rate = 3.55, unit = "cores" }, B = { rate = 2.75, unit = "cores" },
+    rel = -0.225, ci95 = { -0.26, -0.19 } }
+  given.shifts, given.icicle = nil, nil
   return given
 end
 

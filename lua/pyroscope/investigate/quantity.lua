@@ -81,7 +81,7 @@ end
 -- Small numbers keep two digits, whole ones none.
 local function count(value, options, word)
   local size = math.abs(value)
-  local digits = size >= 99.95 and 0 or size >= 9.95 and 1 or nil
+  local digits = size >= 99.95 and 0 or size >= 0.995 and 1 or size >= 0.0995 and 2 or nil
   local whole = math.tointeger(value)
   local text = units.count(whole or value, { sign = options.sign,
     digits = not whole and digits or nil })

@@ -14,13 +14,6 @@ local meta = { __name = "pyroscope.report", __index = methods }
 
 report.schema = "pyroscope-investigation/1"
 
----@class pyroscope.report: table
----@field schema string
----@field verdict "regression"|"improvement"|"no_change"|"inconclusive"|"not_tested"
----@field exit_code integer
----@field findings table[]
----@field explained_away table[]
-
 local ALLOWED = { recipe = "string", recipe_version = "integer", verdict = "string",
   outcome = "string", reason = "string", reason_text = "string", subject = "table",
   design = "table", findings = "table", explained_away = "table", shifts = "table",
@@ -52,12 +45,13 @@ local function findings_of(kept, context, state, given)
   for i, f in ipairs(kept) do
     local done = finding.complete(f, context)
     done.severity = done.severity or verdict.severity(done)
-    done.confidence_score, done.confidence = verdict.confidence(
-      setmetatable({ q = f.q, certain = f.certain }, { __index = done }), state)
+    local factors
+    done.confidence_score, done.confidence, factors = verdict.confidence(done, state)
     if f.confidence_score then
       done.confidence_score, done.confidence = f.confidence_score,
         verdict.word(f.confidence_score)
     end
+    done.doubts = done.confidence ~= "high" and verdict.doubts(done, factors, state) or nil
     done.q, done.confidence_cap = nil, nil
     done.fingerprint = done.fingerprint or finding.fingerprint(done, context.subject)
     done.title = done.title or finding.title(done, done.unit)
@@ -69,7 +63,7 @@ local function findings_of(kept, context, state, given)
 end
 
 --- A report of what a recipe found. Every fact but the recipe's name may be absent.
----@param given table
+---@param given pyroscope.report.given
 ---@return pyroscope.report
 function report.new(given)
   check.options("report.new", given, ALLOWED)

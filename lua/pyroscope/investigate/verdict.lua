@@ -168,6 +168,34 @@ function verdict.confidence(finding, context)
   return score, verdict.word(score), f
 end
 
+local DOUBTS = { { "persistence", "unknown", "too short after the change to see if it lasts" },
+  { "persistence", "fading", "fading at the end" }, { "design", nil, "few replicates" },
+  { "other", nil, "truncated stacks could hide it" } }
+
+--- What takes from the confidence, in words.
+---@param finding table
+---@param factors table<string, number>
+---@param context { quality?: table, tests?: table }
+---@return string[]?
+function verdict.doubts(finding, factors, context)
+  local list, quality = {}, context.quality or {}
+  if factors.q < 0.8 then list[1] = "the evidence is thin" end
+  local state = finding.persistence and finding.persistence.state or "unknown"
+  for _, row in ipairs(DOUBTS) do
+    if factors[row[1]] < 1 and (not row[2] or row[2] == state) then list[#list + 1] = row[3] end
+  end
+  if quality.throttled then list[#list + 1] = "profiles were throttled" end
+  if quality.profiler_changed then list[#list + 1] = "the profiler changed" end
+  local coverage = worse_side(quality.coverage, math.min)
+  if coverage and coverage < 0.95 then list[#list + 1] = "profiles are missing" end
+  for _, guard in ipairs(finding.guards or {}) do
+    if guard.result == "weakens" and not counted[guard.name] then
+      list[#list + 1] = guard.note or guard.name
+    end
+  end
+  return #list > 0 and list or nil
+end
+
 --- What the tests could have missed: the smallest change that they see four times in five, in
 --- functions that hold 1 % and 5 % of the total, and whether that meets `must_detect`.
 ---@param tests pyroscope.tests

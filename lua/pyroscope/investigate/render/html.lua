@@ -7,6 +7,8 @@ local quantity = require "pyroscope.investigate.quantity"
 local screen = require "pyroscope.cli.screen"
 local units = require "pyroscope.units"
 local verdict = require "pyroscope.investigate.verdict"
+local facts = require "pyroscope.investigate.render.facts"
+local steps = require "pyroscope.investigate.render.steps"
 local words = require "pyroscope.investigate.render.words"
 
 local writer = {}
@@ -84,11 +86,11 @@ local function links(given)
 end
 
 local function one(f)
-  local facts = words.facts(f)
-  local q = words.q(f)
-  if q then table.insert(facts, 1, q) end
+  local told = facts.list(f)
+  local q = facts.q(f)
+  if q then table.insert(told, 1, q) end
   if f.persistence and f.persistence.state ~= "unknown" then
-    table.insert(facts, 2, f.persistence.state)
+    table.insert(told, q and 2 or 1, f.persistence.state)
   end
   local values = {}
   local a, b = f.before or {}, f.after or {}
@@ -103,11 +105,14 @@ local function one(f)
   local bars = spark(f)
   return table.concat { ('<section class="finding %s" id="%s">'):format(
       verdict.is_bad(f.kind) and "bad" or "better", escaped(f.id)),
-    ("<h3>%d. %s %s %s</h3>"):format(f.rank, escaped(f.title), badge(f.severity, f.severity),
-      badge(f.confidence .. " confidence", "")),
+    ("<h3>%d. %s %s %s</h3>"):format(f.rank, escaped(f.title),
+      verdict.is_bad(f.kind) and badge(f.severity, f.severity) or "",
+      badge(f.confidence .. " confidence", "sure")),
     #values > 0 and '<p class="num">' .. escaped(table.concat(values, ", ")) .. "</p>" or "",
     bars and "<p>" .. bars .. "</p>" or "",
-    #facts > 0 and '<p class="facts num">' .. escaped(table.concat(facts, "; ")) .. "</p>" or "",
+    #told > 0 and '<p class="facts num">' .. escaped(table.concat(told, "; ")) .. "</p>" or "",
+    f.doubts and #f.doubts > 0 and '<p class="dim">less sure: '
+      .. escaped(table.concat(f.doubts, ", ")) .. "</p>" or "",
     stack(f) or "",
     f.location and "<p><code>" .. escaped(screen.place(f.location)) .. "</code></p>" or "",
     links(f.links), "</section>\n" }
@@ -148,14 +153,10 @@ local function pairs_table(rows)
   return table.concat(out)
 end
 
-local function facts(report)
+local function more(report)
   local rows = {}
   for i, fact in ipairs(report.facts or {}) do
-    local text = fact.text or quantity.text(fact.value, fact.unit)
-    if fact.before ~= nil and fact.after ~= nil then
-      text = quantity.text(fact.before, fact.unit) .. " -> " .. quantity.text(fact.after, fact.unit)
-    end
-    rows[i] = { fact.label or fact.key or "", text }
+    rows[i] = { words.fact(fact) }
   end
   return #rows > 0 and pairs_table(rows) or ""
 end
@@ -217,7 +218,7 @@ function writer.write(report, options)
     put("<h2>Timeline</h2>\n" .. pairs_table(rows))
   end
   for _, given in ipairs(report.tables) do put(grid(given, options)) end
-  put(facts(report))
+  put(more(report))
   local notes, away = {}, {}
   for i, note in ipairs(report.notes) do notes[i] = note.message or note.code or "" end
   for i, entry in ipairs(report.explained_away) do
@@ -227,7 +228,7 @@ function writer.write(report, options)
   put(list("Explained away", away))
   local missed = words.missed(report)
   put(list("Could have missed", { missed }))
-  put(list("Next", words.next(report), true))
+  put(list("Next", steps.list(report), true))
   local quality = words.quality(report)
   if #quality > 0 then
     put("<details><summary>Data quality</summary>\n" .. pairs_table(quality) .. "</details>\n")

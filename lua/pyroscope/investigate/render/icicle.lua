@@ -87,7 +87,7 @@ local function layout(values, scale, roots, children)
       boxes[#boxes + 1] = box
       depth = math.max(depth, box[4] + 1)
       if children[box[1]] then push(children[box[1]], box[2], box[4] + 1) end
-    else
+    elseif box[3] > 0 then
       hidden = hidden + 1
     end
   end

@@ -1,6 +1,7 @@
 --- The report as a test suite for CI: one case for each finding, or one for the run.
 
 local markup = require "pyroscope.investigate.render.markup"
+local facts = require "pyroscope.investigate.render.facts"
 local words = require "pyroscope.investigate.render.words"
 
 local writer = {}
@@ -22,8 +23,8 @@ function writer.write(report)
     local body
     if words.fails(report, f) then
       failures = failures + 1
-      local lines = { f.title, table.concat(words.facts(f), "; "),
-        (table.concat((words.chain(f)), " > ")) }
+      local lines = { f.title, table.concat(facts.list(f), "; "),
+        (table.concat((facts.chain(f)), " > ")) }
       for i, line in ipairs(lines) do lines[i] = escaped(line) end
       body = ('<failure type="%s" message="%s">%s</failure>'):format(escaped(f.kind),
         escaped(f.title), table.concat(lines, "\n"))

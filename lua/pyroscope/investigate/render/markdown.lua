@@ -5,6 +5,8 @@ local md = require "pyroscope.output.md"
 local quantity = require "pyroscope.investigate.quantity"
 local screen = require "pyroscope.cli.screen"
 local units = require "pyroscope.units"
+local facts = require "pyroscope.investigate.render.facts"
+local steps = require "pyroscope.investigate.render.steps"
 local words = require "pyroscope.investigate.render.words"
 
 local writer = {}
@@ -42,18 +44,19 @@ local function findings(report, lines)
   for i, f in ipairs(report.findings) do
     rows[i] = { tostring(f.rank),
       code(quantity.short(f.name or f.title)) .. " " .. escaped((f.kind:gsub("_", " "))),
-      escaped(words.delta(f)), escaped(words.change(f) or ""), escaped(f.severity),
+      escaped(facts.delta(f)), escaped(facts.change(f) or ""), escaped(f.severity),
       escaped(("%s (%.2f)"):format(f.confidence, f.confidence_score)),
       f.location and code(screen.place(f.location)) or "" }
   end
   table_lines(lines, HEAD, rows)
   for _, f in ipairs(report.findings) do
     lines[#lines + 1] = ("**%d. %s**  "):format(f.rank, escaped(f.title))
-    local facts = words.facts(f)
-    local q = words.q(f)
-    if q then table.insert(facts, 1, q) end
-    if #facts > 0 then lines[#lines + 1] = escaped(table.concat(facts, "; ")) end
-    local names, above = words.chain(f)
+    local told = facts.list(f)
+    local q = facts.q(f)
+    if q then table.insert(told, 1, q) end
+    if f.doubts and #f.doubts > 0 then told[#told + 1] = facts.sure(f) end
+    if #told > 0 then lines[#lines + 1] = escaped(table.concat(told, "; ")) end
+    local names, above = facts.chain(f)
     if #names > 0 then
       local stack = {}
       if above then stack[1] = "..." end
@@ -117,11 +120,7 @@ function writer.write(report, options)
   end
   tables(report, lines, options)
   for _, fact in ipairs(report.facts or {}) do
-    local text = fact.text or quantity.text(fact.value, fact.unit)
-    if fact.before ~= nil and fact.after ~= nil then
-      text = quantity.text(fact.before, fact.unit) .. " -> " .. quantity.text(fact.after, fact.unit)
-    end
-    put(("%s: %s"):format(fact.label or fact.key or "", text))
+    put(("%s: %s"):format(words.fact(fact)))
   end
   for _, note in ipairs(report.notes) do put(note.message or note.code) end
   for _, entry in ipairs(report.explained_away) do
@@ -129,9 +128,9 @@ function writer.write(report, options)
   end
   local missed = words.missed(report)
   put(missed and "could have missed: " .. missed)
-  local steps = words.next(report)
-  for i, step in ipairs(steps) do steps[i] = code(step) end
-  if #steps > 0 then lines[#lines + 1] = "next: " .. table.concat(steps, " · ") end
+  local commands = steps.list(report)
+  for i, command in ipairs(commands) do commands[i] = code(command) end
+  if #commands > 0 then lines[#lines + 1] = "next: " .. table.concat(commands, " · ") end
   local quality = words.quality(report)
   if #quality > 0 then
     lines[#lines + 1] = "\n<details><summary>Data quality</summary>\n"

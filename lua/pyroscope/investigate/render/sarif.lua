@@ -2,6 +2,7 @@
 
 local json = require "pyroscope.output.json"
 local screen = require "pyroscope.cli.screen"
+local facts = require "pyroscope.investigate.render.facts"
 local words = require "pyroscope.investigate.render.words"
 
 local writer = {}
@@ -27,7 +28,7 @@ end
 
 local function result(report, f)
   local out = { ruleId = f.kind, level = words.fails(report, f) and LEVEL[f.severity] or "note",
-    message = { text = screen.printable(f.title .. ". " .. table.concat(words.facts(f), "; ")) },
+    message = { text = screen.printable(f.title .. ". " .. table.concat(facts.list(f), "; ")) },
     partialFingerprints = { ["pyroscopeFinding/v1"] = f.fingerprint },
     properties = { severity = f.severity, confidence = f.confidence, ["function"] = f.name } }
   if f.location and f.location.file and f.location.file ~= "" then

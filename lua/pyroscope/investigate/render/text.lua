@@ -4,6 +4,8 @@ local check = require "pyroscope.check"
 local quantity = require "pyroscope.investigate.quantity"
 local screen = require "pyroscope.cli.screen"
 local units = require "pyroscope.units"
+local facts = require "pyroscope.investigate.render.facts"
+local steps = require "pyroscope.investigate.render.steps"
 local words = require "pyroscope.investigate.render.words"
 
 local writer = {}
@@ -13,9 +15,9 @@ local function mark(view) return view.utf8 and "…" or ".." end
 -- Lines of a text of words that fit; what is longer than a line is cut in its middle.
 local function wrapped(view, text, first, rest)
   local lines, line = {}, first
-  local used = false
+  local used, room = false, view.width - math.max(screen.width(first), screen.width(rest))
   for word in view:name(text):gmatch "%S+" do
-    word = screen.cut(word, view.width - screen.width(rest), mark(view))
+    word = screen.cut(word, room, mark(view))
     if used and screen.width(line) + 1 + screen.width(word) > view.width then
       lines[#lines + 1] = line
       line, used = rest, false
@@ -31,6 +33,10 @@ local function add(lines, more)
   for _, line in ipairs(more) do lines[#lines + 1] = line end
 end
 
+local function painted(view, style, text)
+  return style and view:style(style, text) or text
+end
+
 -- Parts joined by two blanks, broken between parts where they do not fit.
 local function joined(view, parts, first, rest, gap)
   local lines, line = {}, nil
@@ -39,8 +45,8 @@ local function joined(view, parts, first, rest, gap)
     local text = view:name(part.text)
     local wanted = line and screen.width(line.plain) + #gap + screen.width(text)
     if line and wanted <= view.width then
-      line.plain, line.shown = line.plain .. gap .. text, line.shown .. gap .. view:style(
-        part.style or "", text)
+      line.plain = line.plain .. gap .. text
+      line.shown = line.shown .. gap .. painted(view, part.style, text)
     else
       local indent = line and rest or first
       if screen.width(indent) + screen.width(text) > view.width then
@@ -50,7 +56,7 @@ local function joined(view, parts, first, rest, gap)
         line = { plain = broken[#broken], shown = broken[#broken] }
       else
         if line then lines[#lines + 1] = line.shown end
-        line = { plain = indent .. text, shown = indent .. view:style(part.style or "", text) }
+        line = { plain = indent .. text, shown = indent .. painted(view, part.style, text) }
       end
     end
   end
@@ -67,10 +73,8 @@ local function headline(report, view)
     parts[#parts + 1] = { text = text, style = style }
   end end
   put(words.service(report) or report.recipe, "bold")
-  local class = report.subject and report.subject.class
-  put(class)
-  put(report.verdict == "not_tested" and report.recipe or words.verdict(report),
-    STYLE[report.verdict])
+  put(words.short_class(report))
+  put(words.verdict(report), STYLE[report.verdict])
   put(words.outcome(report))
   if report.verdict ~= "inconclusive" then put(words.total(report)) end
   put(words.confidence(report))
@@ -79,7 +83,7 @@ end
 
 -- The path around a finding: what is left of the left end when it is too long.
 local function chain(f, view, indent)
-  local names, cut = words.chain(f, true)
+  local names, cut = facts.chain(f, true)
   if #names == 0 then return nil end
   for i, name in ipairs(names) do names[i] = view:name(name) end
   local node = 1
@@ -115,11 +119,11 @@ end
 
 local function one(f, view)
   local lines, indent = {}, "    "
-  local head = ("%2d  %-12s"):format(f.rank, view:name(words.delta(f)))
-  local change = words.change(f)
+  local head = ("%2d  %-12s"):format(f.rank, view:name(facts.delta(f)))
+  local change = facts.change(f)
   if change then head = head .. "  " .. ("%-14s"):format(view:name(change)) end
   local tail = {}
-  tail[#tail + 1] = words.q(f)
+  tail[#tail + 1] = facts.q(f)
   local state = f.persistence and f.persistence.state
   if state and state ~= "unknown" then tail[#tail + 1] = state end
   local behind = #tail > 0 and "  " .. table.concat(tail, "  ") or ""
@@ -156,10 +160,10 @@ local function one(f, view)
       lines[#lines + 1] = indent .. screen.cut(place, view.width - #indent, mark(view))
     end
   end
-  local facts = words.facts(f)
-  for i = #tail, 1, -1 do table.insert(facts, 1, tail[i]) end
-  facts[#facts + 1] = ("%s severity, %s confidence"):format(f.severity, f.confidence)
-  add(lines, wrapped(view, table.concat(facts, "; "), indent, indent))
+  local told = facts.list(f)
+  for i = #tail, 1, -1 do table.insert(told, 1, tail[i]) end
+  table.insert(told, 1, facts.sure(f))
+  add(lines, wrapped(view, table.concat(told, "; "), indent, indent))
   return lines
 end
 
@@ -204,11 +208,7 @@ local OPTIONS = { width = "number", all = "boolean", color = "boolean", utf8 = "
 
 local function facts_of(report, view, lines)
   for _, fact in ipairs(report.facts or {}) do
-    local text = fact.text or quantity.text(fact.value, fact.unit)
-    if fact.before ~= nil and fact.after ~= nil then
-      text = quantity.text(fact.before, fact.unit) .. " -> " .. quantity.text(fact.after, fact.unit)
-    end
-    add(lines, wrapped(view, ("%s: %s"):format(fact.label or fact.key or "", text), " ", "   "))
+    add(lines, wrapped(view, ("%s: %s"):format(words.fact(fact)), " ", "   "))
   end
 end
 
@@ -223,11 +223,7 @@ function writer.write(report, options)
   local lines = headline(report, view)
   local when = words.when(report, options)
   local load = words.load(report)
-  if #when > 0 and load then
-    when[1] = when[1] .. ", " .. load
-  elseif load then
-    when[1] = load
-  end
+  if load then when[math.max(1, #when)] = (when[#when] and when[#when] .. "; " or "") .. load end
   for _, line in ipairs(when) do add(lines, wrapped(view, line, "", "  ")) end
   local reason = words.reason(report)
   if reason then add(lines, wrapped(view, "why: " .. reason, "", "  ")) end
@@ -241,7 +237,7 @@ function writer.write(report, options)
     lines[#lines + 1] = view:style("bold", "timeline")
     for _, entry in ipairs(report.timeline) do
       local at = entry.at_ms and units.time(entry.at_ms, { tz = options.tz }) or ""
-      add(lines, wrapped(view, at .. "  " .. (entry.text or ""), "  ", "    "))
+      add(lines, wrapped(view, entry.text or "", "  " .. at .. "  ", "    "))
     end
   end
   for _, given in ipairs(report.tables) do add(lines, grid(given, view, options)) end
@@ -259,7 +255,7 @@ function writer.write(report, options)
     add(lines, wrapped(view, "warning: " .. (w.message or w.code or ""), " ", "   "))
   end
   if q.partial then lines[#lines + 1] = " partial: some queries failed, see data_quality" end
-  for i, step in ipairs(words.next(report)) do
+  for i, step in ipairs(steps.list(report)) do
     if i > 3 then break end
     add(lines, wrapped(view, step, i == 1 and " next: " or "       ", "         "))
   end

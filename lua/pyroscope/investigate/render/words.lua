@@ -11,6 +11,11 @@ local words = {}
 local VERDICT = { regression = "REGRESSION", improvement = "IMPROVEMENT", no_change = "NO CHANGE",
   inconclusive = "INCONCLUSIVE", not_tested = "NOT TESTED" }
 
+local SHORT = { live_bytes = "memory", live_objects = "objects", alloc_bytes = "alloc",
+  alloc_objects = "alloc objects", goroutine = "goroutines", goroutine_leak = "goroutine leak",
+  mutex_delay = "mutex", mutex_count = "mutex count", block_delay = "block",
+  block_count = "block count" }
+
 local CLASS = { cpu = "CPU", wall = "wall time", live_bytes = "live memory",
   live_objects = "live objects", alloc_bytes = "allocation", alloc_objects = "allocated objects",
   goroutine = "goroutines", goroutine_leak = "leaked goroutines", mutex_delay = "lock waiting",
@@ -32,12 +37,15 @@ local REASON = {
   deadline = "the deadline came before enough was fetched",
 }
 
---- The verdict in capitals.
+--- The verdict in capitals; of a ranking or a capture the name of the recipe.
 ---@param report pyroscope.report
 ---@return string
 function words.verdict(report)
+  if report.verdict == "not_tested" and report.recipe then return report.recipe end
   if report.verdict == "regression" and report.outcome == "leak" then return "LEAK" end
   if report.verdict == "regression" and report.outcome == "contention" then return "CONTENTION" end
+  local load = report.outcome == "load" or report.outcome == "growth_explained_by_load"
+  if report.verdict == "no_change" and load then return "NO CHANGE (load)" end
   return VERDICT[report.verdict] or report.verdict
 end
 
@@ -47,24 +55,38 @@ function words.class(report)
   return CLASS[class] or class or ""
 end
 
+--- The class as people type it.
+function words.short_class(report)
+  local class = report.subject and report.subject.class
+  return SHORT[class] or class
+end
+
 --- The service, else the selector, else nothing.
 function words.service(report)
   local service = finding.service(report.subject or {})
+  if service == "{}" then return "all services" end
   return service ~= "" and service or nil
 end
 
 --- The outcome where it says more than the verdict.
 function words.outcome(report)
   local outcome = report.outcome
-  if not outcome or outcome == report.verdict or words.verdict(report):lower() == outcome then
-    return nil
-  end
+  if not outcome or outcome == report.verdict then return nil end
+  local said = words.verdict(report):lower()
+  if said == outcome or outcome:find "load$" and said:find "%(load%)$" then return nil end
   return (outcome:gsub("_", " "))
 end
 
---- `+26..+36` of a pair of relative bounds.
-function words.interval(pair)
+--- `+26..+36` of a pair of relative bounds, in multiples where the change is told in them.
+---@param pair number[]?
+---@param rel number?
+---@return string?
+function words.interval(pair, rel)
   if not pair or not pair[1] or not pair[2] then return nil end
+  if rel and rel >= 3 then
+    local low, high = words.multiple(pair[1]), words.multiple(pair[2])
+    return low .. ".." .. high
+  end
   local function bound(x)
     local value = x * 100
     local digits = math.abs(value) < 9.95 and value ~= math.floor(value) and 1 or 0
@@ -73,11 +95,15 @@ function words.interval(pair)
   return bound(pair[1]) .. ".." .. bound(pair[2])
 end
 
+--- A relative change as a multiple: `x5.2`.
+function words.multiple(rel)
+  return ((rel >= 9.95 and "x%.0f" or "x%.1f"):format(rel + 1))
+end
+
 --- A relative change: `+31%`, `x5.2` from four times on.
 function words.relative(rel)
   if not rel then return nil end
-  if rel >= 9.995 then return ("x%.0f"):format(rel + 1) end
-  if rel >= 3 then return ("x%.1f"):format(rel + 1) end
+  if rel >= 3 then return words.multiple(rel) end
   local size = math.abs(rel)
   return units.percent(rel, { sign = true, digits = size < 0.0995 and 1 or 0 })
 end
@@ -90,7 +116,7 @@ function words.total(report)
   if not totals then return nil end
   local unit = totals.A and totals.A.unit or report.unit
   local parts = {}
-  local rel, interval = words.relative(totals.rel), words.interval(totals.ci95)
+  local rel, interval = words.relative(totals.rel), words.interval(totals.ci95, totals.rel)
   if rel then parts[1] = rel end
   if interval then parts[#parts + 1] = "95% CI " .. interval end
   if totals.A and totals.B and totals.A.rate and totals.B.rate then
@@ -117,12 +143,18 @@ local function hull(list)
   return from, to
 end
 
-local function side(design, name, tz)
+-- One side: `13:20-14:00 UTC`, with the date where the sides do not share the day of `day_ms`.
+local function side(design, name, tz, day_ms)
   local list = design[name] or {}
   local from, to = hull(list)
   if not from then return nil end
-  local text = units.window(from, to, { tz = tz })
-  return #list > 1 and ("%s, %d %ss"):format(text, #list, design.unit or "window") or text
+  local length = list[1].to_ms and list[1].from_ms and list[1].to_ms - list[1].from_ms
+  local text = units.window(from, to, { tz = tz, now_ms = day_ms, length = #list < 2 })
+  if #list < 2 then return text end
+  if length and length == to - from then
+    return ("%s, %d %ss"):format(text, #list, design.unit or "window")
+  end
+  return ("%s, %d x %s"):format(text, #list, units.span(length))
 end
 
 --- When it began, or what was compared; one sentence a row.
@@ -144,9 +176,15 @@ function words.when(report, options)
     lines[1] = "since " .. units.time(design.at_ms, { tz = tz })
       .. (#why > 0 and " (" .. table.concat(why, "; ") .. ")" or "")
   end
-  local a, b = side(design, "A", tz), side(design, "B", tz)
-  if a and b then
-    lines[#lines + 1] = ("before %s; after %s"):format(a, b)
+  local a, b = side(design, "A", tz, design.at_ms), side(design, "B", tz, design.at_ms)
+  if a and b and design.unit == "day" and #design.A > 1 then
+    lines[#lines + 1] = ("%s against the same time of %d earlier days"):format(b, #design.A)
+  elseif a and b then
+    -- said once where both sides are cut alike
+    local cut = a:match "(, %d+ x %w+)$" or a:match "(, %d+ %a+s)$"
+    if cut and b:sub(-#cut) == cut then a = a:sub(1, -#cut - 1) b = b .. " each" end
+    if a:find " UTC$" and b:find " UTC" then a = a:sub(1, -5) end
+    lines[#lines + 1] = ("before %s, after %s"):format(a, b)
   elseif a or b then
     lines[#lines + 1] = "window " .. (a or b)
   end
@@ -174,116 +212,16 @@ function words.reason(report)
   return REASON[report.reason] or (report.reason:gsub("_", " "))
 end
 
---- `4.1% -> 24.8%`, or the values where shares say nothing.
-function words.change(f)
-  local a, b = f.before, f.after
-  if not a and not b then return nil end
-  a, b = a or {}, b or {}
-  if f.unit ~= "waiters" and a.share and b.share then
-    return ("%s -> %s"):format(units.percent(a.share), units.percent(b.share))
+--- Label and text of one of the report's own facts.
+---@param fact { key?: string, label?: string, value?: any, unit?: string, text?: string }
+---@return string label
+---@return string text
+function words.fact(fact)
+  local text = fact.text or quantity.text(fact.value, fact.unit)
+  if fact.before ~= nil and fact.after ~= nil then
+    text = quantity.text(fact.before, fact.unit) .. " -> " .. quantity.text(fact.after, fact.unit)
   end
-  local x, y = a.total or a.self, b.total or b.self
-  if x and y then
-    return ("%s -> %s"):format(quantity.text(x, f.unit, { bare = true }),
-      quantity.text(y, f.unit, { bare = true }))
-  end
-end
-
---- The change itself with its sign and unit.
-function words.delta(f)
-  local slope = f.slope
-  if slope and slope.per_hour then
-    return quantity.text(slope.per_hour, slope.unit or f.unit, { sign = true }) .. "/h"
-  end
-  if not f.delta.abs then return "" end
-  return quantity.text(f.delta.abs, f.unit, { sign = true })
-end
-
---- `q=2e-12`.
-function words.q(f)
-  local q = f.test and f.test.q
-  return q and ("q=%.1g"):format(q):gsub("e([-+])0+(%d)", "e%1%2") or nil
-end
-
-local KINDS = { new_code = "new code", removed_code = "gone" }
-
--- What labels say: `97% of it in version=v42`.
-local function label_words(f, parts)
-  for _, row in ipairs(f.labels and f.labels.explained_by or {}) do
-    local values = table.concat(row.values or { row.value }, ",")
-    parts[#parts + 1] = row.ep and ("%s of it in %s=%s"):format(
-      units.percent(row.ep, { digits = 0 }), row.label, values)
-      or ("%s=%s"):format(row.label, values)
-  end
-end
-
---- What else is known of a finding, in short sentences.
----@param f table
----@return string[]
-function words.facts(f)
-  local parts = {}
-  if KINDS[f.kind] then parts[#parts + 1] = KINDS[f.kind] end
-  if f.explains then
-    local part = units.percent(f.explains, { digits = 0 })
-    parts[#parts + 1] = ("explains %s of the change"):format(part)
-  end
-  label_words(f, parts)
-  local rel, interval = words.relative(f.delta.rel), words.interval(f.delta.ci95_rel)
-  if rel and f.kind ~= "new_code" and f.kind ~= "removed_code" then
-    parts[#parts + 1] = rel .. (interval and " (95% CI " .. interval .. "%)" or "")
-  end
-  local slope = f.slope
-  if slope then
-    if slope.ci95 and slope.ci95[1] and slope.ci95[2] then
-      parts[#parts + 1] = ("95%% CI %s to %s/h"):format(
-        quantity.text(slope.ci95[1], slope.unit or f.unit, { sign = true }),
-        quantity.text(slope.ci95[2], slope.unit or f.unit, { sign = true }))
-    end
-    if slope.doubling_hours then
-      parts[#parts + 1] = "doubles in " .. units.duration(slope.doubling_hours * 3600)
-    end
-    if slope.hours_to_limit then
-      parts[#parts + 1] = "limit reached in " .. units.duration(slope.hours_to_limit * 3600)
-    end
-  end
-  if f.split and f.split.text then parts[#parts + 1] = f.split.text end
-  if f.instances and #f.instances > 0 then
-    local names = {}
-    for i = 1, math.min(3, #f.instances) do
-      local item = f.instances[i]
-      names[i] = type(item) == "table" and item.name or tostring(item)
-    end
-    local more = #f.instances - #names
-    parts[#parts + 1] = "on " .. table.concat(names, ", ")
-      .. (more > 0 and (" and %d more"):format(more) or "")
-  end
-  for _, note in ipairs(f.notes or {}) do
-    parts[#parts + 1] = type(note) == "table" and (note.message or note.text) or tostring(note)
-  end
-  for _, guard in ipairs(f.guards or {}) do
-    if guard.result == "weakens" then
-      parts[#parts + 1] = guard.note or "weakened by " .. guard.name
-    end
-  end
-  return parts
-end
-
---- Names of a call path from the entry on, the finding itself in brackets, hot frames behind it.
----@param f table
----@param short? boolean
----@return string[] names
----@return boolean cut            callers above the entry are left out
-function words.chain(f, short)
-  local names, path = {}, f.path or {}
-  local name = short and quantity.short or function(text) return text end
-  local node, entry = f.node or #path, f.entry or 1
-  for i = entry, node do
-    names[#names + 1] = i == node and "[" .. name(path[i]) .. "]" or name(path[i])
-  end
-  local hot = f.hot or {}
-  if #hot == 0 then hot = table.move(path, node + 1, #path, 1, {}) end
-  for _, below in ipairs(hot) do names[#names + 1] = name(below) end
-  return names, entry > 1
+  return fact.label or fact.key or "", text
 end
 
 local AWAY = { load = "load", runtime = "runtime work without user code", mix = "mix of instances",
@@ -330,65 +268,15 @@ function words.missed(report)
   local s = report.sensitivity
   if not s then return nil end
   local parts = {}
-  for _, row in ipairs(s.mde or {}) do
-    local of = ("functions at %s of %s"):format(
-      units.percent(row.share, { digits = row.share * 100 % 1 == 0 and 0 or 1 }),
-      words.class(report))
-    parts[#parts + 1] = row.rel and ("changes below %s in %s"):format(
-      words.relative(row.rel), of) or "any change in " .. of
+  for i, row in ipairs(s.mde or {}) do
+    local of = units.percent(row.share, { digits = row.share * 100 % 1 == 0 and 0 or 1 })
+    if i == 1 then of = ("a function at %s of %s"):format(of, words.class(report)) end
+    local where = i == 1 and "in" or "at"
+    parts[#parts + 1] = row.rel and ("up to %s %s %s"):format(words.relative(row.rel), where, of)
+      or ("any change %s %s"):format(where, of)
   end
   if s.note then parts[#parts + 1] = s.note end
   return #parts > 0 and table.concat(parts, ", ") or nil
-end
-
--- An argument as a shell takes it.
-local function quoted(text)
-  text = tostring(text)
-  if text:find "^[%w_./:@%%+=,-]+$" then return text end
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
---- The command that runs the next recipe.
----@param report pyroscope.report
----@param step { recipe?: string, args?: table, command?: string, text?: string }
----@return string
-function words.command(report, step)
-  if type(step) == "string" then return step end
-  if step.command or step.text then return step.command or step.text end
-  local subject = report.subject or {}
-  local parts = { "pscope investigate", quoted(step.recipe) }
-  local target = subject.target or subject.service
-  if target then parts[#parts + 1] = quoted(target) end
-  local names = {}
-  for name in pairs(step.args or {}) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    local value = step.args[name]
-    if type(value) ~= "table" then
-      parts[#parts + 1] = "--" .. name:gsub("_", "-")
-      if value ~= true then parts[#parts + 1] = quoted(value) end
-    end
-  end
-  return table.concat(parts, " ")
-end
-
---- The next steps of the report and of its findings, each once.
----@param report pyroscope.report
----@return string[]
-function words.next(report)
-  local lines, seen = {}, {}
-  local function add(list)
-    for _, step in ipairs(list or {}) do
-      local line = words.command(report, step)
-      if not seen[line] then
-        seen[line] = true
-        lines[#lines + 1] = line
-      end
-    end
-  end
-  for _, f in ipairs(report.findings) do add(f.next) end
-  add(report.next)
-  return lines
 end
 
 local function pair(value, format)
