@@ -5,6 +5,7 @@
 # make asan       the specs under AddressSanitizer and UndefinedBehaviorSanitizer
 # make valgrind   the specs under valgrind, leaks are errors
 # make fuzz       libFuzzer over the decoders, FUZZ_TIME seconds each
+# make lab        scores of investigations on generated and recorded incidents, as a table; LAB_RUNS=1000
 # make bench      the bars of speed and memory, as ratios of interleaved runs
 # make test-live PYROSCOPE_URL=http://127.0.0.1:4040     what the client promises, against a real server
 # make clean
@@ -121,6 +122,9 @@ fuzz:
 bench: all
 	@LUA_PATH="./lua/?.lua;./lua/?/init.lua;;" LUA_CPATH="./$(B)/?.so;;" $(LUA) spec/bench/run.lua
 
+lab: all
+	@LUA_PATH="./?.lua;./?/init.lua;./lua/?.lua;./lua/?/init.lua;;" LUA_CPATH="./$(B)/?.so;;" $(LUA) spec/lab/run.lua
+
 clean:
 	rm -rf build pyroscope .tree *.rock
 	find src -name '*.o' -delete
@@ -129,5 +133,5 @@ print-%:
 	@echo $($*)
 
 FORCE:
-.PHONY: all assets setup setup-test demo test test-live lint asan valgrind fuzz bench clean FORCE
+.PHONY: all assets setup setup-test demo test test-live lint asan valgrind fuzz bench lab clean FORCE
 -include $(core_obj:.o=.d) $(http_obj:.o=.d)

@@ -18,8 +18,8 @@ local faults = {}
 
 local function is_app(name) return name:find("^shop%.example/[^s]") ~= nil end
 local function is_library(name)
-  return not name:find "^shop%.example/" and not name:find "^runtime%." and not name:find "^sync%."
-    and not name:find "^internal/" and name:find "%." ~= nil and name ~= "main.main"
+  return name:find "%." ~= nil and name ~= "main.main" and not name:find "^shop%.example/"
+    and not name:find "^runtime[./]" and not name:find "^sync[./]" and not name:find "^internal/"
 end
 faults.is_app = is_app
 
@@ -101,14 +101,21 @@ function faults.C2(tree, options)
     effect = options.factor, delta = added }
 end
 
---- A library function is dearer wherever it is called.
+--- A library function is dearer wherever it is called, with all it calls.
 function faults.C3(tree, options)
-  local name, f = choose(tree, { role = is_library, by = "flat", from = options.from or 0.01,
-    to = options.to or 0.2, nodes = 3, without = options.without })
+  local name, f = choose(tree, { role = is_library, by = "cum", from = options.from or 0.01,
+    to = options.to or 0.2, nodes = 3, without = options.without,
+    -- its cost must not be that of one application function that it calls
+    where = function(_, g)
+      for _, v in ipairs(subtree(tree, g.nodes)) do
+        if is_app(tree.name[v]) then return false end
+      end
+      return true
+    end })
   if not name then return nil end
   local after = trees.copy(tree)
-  local added = scale(after, f.nodes, options.factor)
-  return after, { id = "C3", expected = "regression", frames = { name }, causes = 1, share = f.flat,
+  local added = scale(after, subtree(after, f.nodes), options.factor)
+  return after, { id = "C3", expected = "regression", frames = { name }, causes = 1, share = f.cum,
     effect = options.factor, delta = added }
 end
 

@@ -63,6 +63,7 @@ end
 ---@field quantum? integer
 ---@field noise? lab.noise
 ---@field load? number
+---@field fixed? table<string, boolean>   functions whose work does not depend on load
 ---@field active? fun(w: lab.window): boolean
 ---@field adjust? fun(windows: lab.window[])
 ---@field truth? lab.truth
@@ -103,10 +104,13 @@ function lab.generate(options)
   for k, w in ipairs(windows) do
     local tree = before
     if w.side == "B" and not (options.active and not options.active(w)) then tree = after end
+    local traffic = totals[k] * (w.side == "B" and options.load or 1)
     local functions = {}
-    for f, name in ipairs(tree.names) do functions[f] = by_function[k][ids[name]] end
-    local mean = (options.samples or 20000) * totals[k] * (w.part or 1)
-    if w.side == "B" then mean = mean * (options.load or 1) end
+    for f, name in ipairs(tree.names) do
+      functions[f] = by_function[k][ids[name]]
+      if options.fixed and options.fixed[name] then functions[f] = functions[f] / traffic end
+    end
+    local mean = (options.samples or 20000) * traffic * (w.part or 1)
     local p = profile(tree, mean, functions, by_group[k], w.quantum or quantum,
       { profile_type = options.type or lab.CPU, unit = options.unit or "nanoseconds",
         kind = samples.kind, profiles = w.profiles, from_ms = w.from_ms, to_ms = w.to_ms })
@@ -127,6 +131,16 @@ end
 ---@param scene lab.scene
 function lab.close(scene)
   for _, sample in ipairs(scene.samples) do sample.profile:close() end
+end
+
+--- What recipes would say of these samples: findings, what explains others away, tests.
+---@param samples pyroscope.samples
+---@param design table
+---@param policy? string          default "ticket"
+---@param context? table          quality, class
+---@return lab.judgement
+function lab.judge(samples, design, policy, context)
+  return require "spec.lab.judge".run(samples, design, policy, context)
 end
 
 lab.random, lab.trees, lab.load = random, trees, load

@@ -1,0 +1,88 @@
+--- make lab: every score of the lab with its confidence interval, as Markdown. LAB_RUNS sets the
+--- runs of an ordinary scene (A/A runs are ten times as many), LAB_JOBS the processes, LAB_SET =
+--- "tuning" the other seeds, LAB_ONLY a Lua pattern of scene names. A worker is this program with
+--- its number as argument; it prints what its runs emit. `run.lua SCENE RUN` does one run, with
+--- LAB_TELL=1 with all findings on standard error.
+
+local score = require "spec.lab.score"
+local random = require "spec.lab.random"
+
+local SETS = { tuning = 1000003, scoring = 700000001 }
+local PARTS = { "scenes_flat", "scenes_trees", "scenes_series", "scenes_real", "ablations", "baselines" }
+
+local runs = tonumber(os.getenv "LAB_RUNS") or 1000
+local jobs = tonumber(os.getenv "LAB_JOBS") or 4
+local set = os.getenv "LAB_SET" or "scoring"
+local only = os.getenv "LAB_ONLY" or ""
+local first = SETS[set] or error("LAB_SET is tuning or scoring")
+
+local names, all, rows = {}, {}, {}
+for _, part in ipairs(PARTS) do
+  local module = require("spec.lab." .. part)
+  for name, scene in pairs(module.scenes) do
+    if name:find(only) then
+      names[#names + 1] = name
+      all[name] = scene
+    end
+  end
+  table.move(module.rows, 1, #module.rows, #rows + 1, rows)
+end
+table.sort(names)
+
+-- A scene is told from others under the same seed by its name.
+local function stream(name)
+  local hash = 5381
+  for i = 1, #name do hash = (hash * 33 + name:byte(i)) & 0x7fffffff end
+  return hash
+end
+
+local function once(name, i)
+  random.seed(first + i, stream(name))
+  all[name].run(i, function(id, value) print(id, value) end)
+end
+
+local function work(worker)
+  local out = {}
+  for _, name in ipairs(names) do
+    local count = all[name].count or math.max(1, math.ceil(runs * all[name].runs))
+    for i = worker, count, jobs do
+      random.seed(first + i, stream(name))
+      local ok, err = xpcall(all[name].run, debug.traceback, i, function(id, value)
+        out[#out + 1] = ("%s\t%.17g\n"):format(id, value)
+      end)
+      if not ok then
+        io.stderr:write(("scene %s, run %d, set %s: %s\n"):format(name, i, set, err))
+        os.exit(1)
+      end
+      if #out > 1000 then
+        io.write(table.concat(out))
+        out = {}
+      end
+    end
+  end
+  io.write(table.concat(out), "done\t0\n")
+end
+
+if arg[2] then return once(arg[1], math.tointeger(tonumber(arg[2]))) end
+if arg[1] then return work(math.tointeger(tonumber(arg[1]))) end
+
+local command = arg[-1] or "lua5.4"
+local pipes, values, done = {}, {}, 0
+for worker = 1, jobs do pipes[worker] = assert(io.popen(("%s spec/lab/run.lua %d"):format(command, worker))) end
+for _, pipe in ipairs(pipes) do
+  for line in pipe:lines() do
+    local id, value = line:match "^(.-)\t(.+)$"
+    if id == "done" then done = done + 1 else
+      values[id] = values[id] or {}
+      table.insert(values[id], tonumber(value))
+    end
+  end
+  pipe:close()
+end
+if done < jobs then
+  io.stderr:write "a worker failed\n"
+  os.exit(1)
+end
+local text, missed = score.markdown(rows, values)
+print(text)
+print(("\n%d goals missed; seeds: %s set, %d runs of a scene"):format(missed, set, runs))
