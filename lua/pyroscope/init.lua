@@ -86,8 +86,10 @@ function pyroscope.diff(before, after, options)
   return require("pyroscope.diff").of(before, after, options)
 end
 
--- `fmt` and `_VERSION` load what they need when somebody looks.
+-- `fmt`, `investigate` and `_VERSION` load what they need when somebody looks. `investigate(recipe,
+-- source, options)` runs a recipe; its fields are the blocks that recipes are made of.
 local lazy = {
+  investigate = function() return require "pyroscope.investigate" end,
   fmt = function() return require "pyroscope.units" end,
   _VERSION = function() return require("pyroscope.core").version end,
 }

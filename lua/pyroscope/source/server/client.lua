@@ -15,6 +15,9 @@ local timespec = require "pyroscope.timespec"
 ---@field base string             address, without credentials
 ---@field on_wait? fun(client: pyroscope.client, seconds: number): boolean?
 ---  called instead of `client:poll(seconds)` while waiting; true cancels
+---@field on_answer? fun(client: pyroscope.client, method: string, told: { bytes?: integer, ms?:
+---  number, cached?: boolean, failed?: boolean })
+---  called for every answer, or when there is none
 local client = {}
 
 local meta = { __name = "pyroscope.client", __index = client }

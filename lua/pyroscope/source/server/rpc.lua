@@ -214,6 +214,11 @@ local function without(client, method, err)
   return err
 end
 
+-- Whoever counts requests is told of each answer.
+local function told(client, method, about)
+  if client.on_answer then client.on_answer(client, method, about) end
+end
+
 --- Asks one method: a table with wire names in, one out; see `core.encode`, `core.decode_answer`.
 ---@param client table
 ---@param method string
@@ -244,7 +249,10 @@ function rpc.call(client, method, request, options)
     local bytes = kept and require "pyroscope.source.server.cache".read(kept, key, body)
     local answer = bytes and (client.json and core.decode_answer_json or core.decode_answer)(method,
       bytes, options)
-    if answer then return answer end
+    if answer then
+      told(client, method, { bytes = #bytes, cached = true })
+      return answer
+    end
   end
   if client.options.diagnostics then
     headers[#headers + 1] = "X-Pyroscope-Collect-Diagnostics: true"
@@ -254,6 +262,8 @@ function rpc.call(client, method, request, options)
     headers = headers, body = body, what = method,
     explain = client.explain and core.encode_json(method, request) or nil,
     max_bytes = LARGE[method] and (client.options.max_bytes or PROFILE_BYTES) or SMALL_BYTES })
+  told(client, method, response and { bytes = response.received, ms = response.ms,
+    failed = response.status ~= 200 or nil } or { failed = true })
   if not response then return nil, err end
   if response.headers["x-pyroscope-diagnostics-id"] then
     client.diagnostics_id = response.headers["x-pyroscope-diagnostics-id"]

@@ -106,7 +106,8 @@ end
 -- The end of a request, whichever it is.
 local function settle(self, job, response, err)
   if response then
-    response.tries = job.tries
+    response.tries, response.received = job.tries, job.received
+    response.ms = (self.clock() - job.started) * 1000
   else
     local fields = { tries = job.tries }
     if err.ca then
