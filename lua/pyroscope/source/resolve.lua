@@ -82,9 +82,10 @@ function resolve.choose(source, class, selector, window)
   local ids, err = resolve.list(source, selector, window)
   if not ids then return nil, err end
   if #ids == 0 and source.absence then
-    local resolved = require "pyroscope.query".resolve({ selector = selector,
+    -- nothing at all: what is near is worth more than that this type is absent
+    local resolved, bad = require "pyroscope.query".resolve({ selector = selector,
       from_ms = window.from_ms, to_ms = window.to_ms }, source, { where = "resolve", type = false })
-    local absent = resolved and source:absence(resolved)
+    local absent = bad or source:absence(resolved)
     if absent then return nil, absent end
   end
   local id, others = types.resolve(class, ids)
