@@ -264,7 +264,7 @@ describe("an investigation", function()
 
   it("is partial when some of many questions have no answer", function()
     local broken = 0
-    local source = setmetatable({ profiles = function(self, queries)
+    local source = setmetatable({ profiles = function(_, queries)
       local i = 0
       return function()
         i = i + 1
