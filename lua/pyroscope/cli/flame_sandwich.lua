@@ -2,6 +2,7 @@
 
 local drawing = require "pyroscope.cli.flame_screen"
 local flame = require "pyroscope.cli.flame"
+local screens = require "pyroscope.cli.screen"
 local units = require "pyroscope.units"
 
 local sandwich = {}
@@ -67,8 +68,12 @@ function both:lines(width, height, message)
   for side, list in pairs(rows) do
     drawn[side] = drawing.boxes(spec, list, side == self.side and self.selected or nil)
   end
-  local lines = { flame.head(flame.detail(spec.screen:name(self.name), headings(self, rows), "",
-    width)[1], width) }
+  local name, heading = spec.screen:name(self.name), nil
+  for _, text in ipairs(headings(self, rows)) do
+    heading = name .. "   " .. text
+    if screens.width(heading) <= width then break end
+  end
+  local lines = { flame.head(heading, width) }
   for _ = #drawn.callers, up do lines[#lines + 1] = "" end
   for i = #drawn.callers, 2, -1 do lines[#lines + 1] = drawn.callers[i] end
   for _, line in ipairs(drawn.callees) do lines[#lines + 1] = line end
