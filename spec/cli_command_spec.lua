@@ -254,6 +254,36 @@ describe("pscope", function()
     assert.equal(2, select(3, run "run"))
   end)
 
+  it("opens a drawing of what is no server", function()
+    local out, err, code = run("open ./world", { env = { BROWSER = "ls", TMPDIR = here } })
+    assert.equal(0, code, err)
+    local file = assert(io.open((out:match "^(%S+)"), "rb"))
+    assert.matches("^<!DOCTYPE html>", file:read "a")
+    file:close()
+  end)
+
+  it("says what a first-time user lacks", function()
+    local env = { HOME = here .. "/new", XDG_CONFIG_HOME = here .. "/new" }
+    local _, err = run("config list", { env = env })
+    assert.matches("pscope config init", err, 1, true)
+    run("config init", { env = env })
+    _, err = run("config list", { env = env })
+    assert.matches("add %[pyroscope.deployments.NAME%] .*/new/pyroscope/config.toml", err)
+    _, err = run("labels ./world nosuch")
+    assert.matches("labels: [%l_, ]*service_name", err)
+    assert.is_nil(err:find("__", 1, true))
+    _, err = run("services ./world --from 2001-01-01 --to 2001-01-02")
+    assert.matches("the oldest profile is from 2025", err, 1, true)
+    _, err = run("use prud/checkout", { env = env })
+    assert.matches("there is no deployment 'prud' yet", err, 1, true)
+    local out = run("doctor ./world")
+    local seen = {}
+    for word in out:match("types +([^\n]+)"):gmatch "%S+" do
+      assert.is_nil(seen[word], word)
+      seen[word] = true
+    end
+  end)
+
   it("remembers a target", function()
     local state = { env = { XDG_STATE_HOME = here .. "/state" } }
     assert.equal(2, select(3, run("top --source ./world -n 1 extra words", state)))

@@ -43,6 +43,21 @@ describe("how pscope ends", function()
     local _, err, code = run "top ./nothing/"
     assert.equal(1, code)
     assert.matches("nothing", err, 1, true)
+    for path, hint in pairs { ["./wrld/"] = "did you mean './world'?",
+      ["./world/aftr.pb"] = "did you mean './world/after.pb'?",
+      ["./zzzzzzzz.pb"] = "in './': world", ["./a/b/c.pb"] = "there is no folder './a/b/' either" } do
+      _, err, code = run("top " .. path)
+      assert.equal(1, code)
+      assert.matches(hint, err, 1, true)
+    end
+    _, err, code = run "perses ./dashboard.json"
+    assert.equal(1, code)
+    assert.matches("dashboard.json", err, 1, true)
+    for _, line in ipairs { "link ./world", "link ./world --view diff", "link ./world --as perses" } do
+      _, err, code = run(line)
+      assert.equal(1, code)
+      assert.matches("is no server.*pscope open", err)
+    end
     local file = assert(io.open(here .. "/bad.pb.gz", "wb"))
     file:write "this is no profile\0\1\2"
     file:close()

@@ -142,6 +142,21 @@ function types.short(id)
   return parts and parts.sample_type or id
 end
 
+--- What a list shows for several types, each word once.
+---@param ids string[]
+---@return string[]
+function types.shorts(ids)
+  local words, seen = {}, {}
+  for _, id in ipairs(ids) do
+    local word = types.short(id)
+    if not seen[word] then
+      seen[word] = true
+      words[#words + 1] = word
+    end
+  end
+  return words
+end
+
 --- A row of `source:profile_types`; nil for what is no id.
 ---@param id string
 ---@return pyroscope.type_row?

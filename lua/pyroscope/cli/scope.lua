@@ -48,6 +48,9 @@ function scope.empty(source, window, what)
   elseif stats and stats.newest_ms and stats.newest_ms < window.from_ms then
     hint = ("the newest profile is from %s: --around %s"):format(units.time(stats.newest_ms),
       timespec.rfc3339(stats.newest_ms))
+  elseif stats and stats.oldest_ms and stats.oldest_ms >= window.to_ms then
+    hint = ("the oldest profile is from %s: --around %s"):format(units.time(stats.oldest_ms),
+      timespec.rfc3339(stats.oldest_ms))
   end
   return errors.new { kind = "no_data", code = "empty_window",
     message = ("no %s in %s at %s"):format(what, units.window(window.from_ms, window.to_ms),

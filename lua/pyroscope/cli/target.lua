@@ -134,8 +134,29 @@ function target.open(run, name)
   return source
 end
 
---- A word that names no deployment but a file here: how a path is written.
+-- What there is in place of a path that is not.
+local function instead(path)
+  local folder, name = path:match "^(.*/)([^/]+)/*$"
+  folder, name = folder or "./", name or path
+  local entries = require "pyroscope.system".list(folder)
+  if not entries then return ("there is no folder '%s' either"):format(folder) end
+  local names = {}
+  for _, entry in ipairs(entries) do
+    if entry.name:sub(1, 1) ~= "." then names[#names + 1] = entry.name end
+  end
+  local near = check.nearest(name, names)[1]
+  if near then return ("did you mean '%s%s'?"):format(folder, near) end
+  if #names == 0 then return ("'%s' is empty"):format(folder) end
+  return ("in '%s': %s%s"):format(folder, table.concat(names, ", ", 1, math.min(#names, 8)),
+    #names > 8 and (" and %d more"):format(#names - 8) or "")
+end
+
+--- A path that is not there: what is; a word that names no deployment but a file here: how a path
+--- is written.
 function target.advise(err, name)
+  if err.code == "ENOENT" and name and target.is_path(name) and not err.hint then
+    return errors.wrap(err, { hint = instead(name) })
+  end
   if err.code ~= "unknown_deployment" or not name then return err end
   if not require "pyroscope.system".stat(name) then return err end
   local hint = ("a path is written with a slash: ./%s"):format(name)

@@ -35,10 +35,15 @@ function actions.list(run, config)
     if row.error then row.authentication, row.problem = "error", row.error.message end
   end
   if #rows == 0 and (run.options.format or "table") == "table" then
+    local there
+    for _, place in ipairs(config:paths()) do
+      if place.exists then there = there or place.path end
+    end
     return nil, errors.new { kind = "config", code = "no_deployment",
       message = "no deployment is configured",
-      hint = "write a first file: pscope config init\nwithout one: --source "
-        .. "http://localhost:4040, or a path" }
+      hint = (there and ("add [pyroscope.deployments.NAME] with a url to %s"):format(there)
+        or "write a first file: pscope config init")
+        .. "\nwithout one: --source http://localhost:4040, or a path" }
   end
   local document = { type = "pyroscope.config", columns = command.columns, rows = rows,
     head = { action = "list" }, warnings = {} }

@@ -151,9 +151,7 @@ local function lines_of(rows, screen, options)
     add("version", row.version or (row.ok and row.kind == "server" and "unknown" or nil))
     add(row.kind == "store" and "form" or "storage", row.storage)
     if row.kind == "store" then
-      local words = {}
-      for k, id in ipairs(row.features) do words[k] = types.short(id) end
-      add("types", table.concat(words, " "))
+      add("types", table.concat(types.shorts(row.features), " "))
     else
       add("can", table.concat(row.features or {}, " "))
       add("cannot", table.concat(row.missing or {}, " "))

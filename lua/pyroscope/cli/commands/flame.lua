@@ -17,7 +17,7 @@ local command = {
     complete = "targets" } },
   flags = { "compare", "before", "after", "mode", "noise", "flames", "search", "plain", "group",
     "where", "max_other", "window", "data", "stack", "tree", "picture", "output", "source" },
-  without = { "fields", "budget", "unit", "no_truncate", "json" },
+  without = { "fields", "budget", "unit", "no_truncate" },
   own_flags = {
     compare = { "--diff", name = "compare", help = "a comparison; its sides as those of diff" },
     flames = { "--flames", name = "flames", help = "in the terminal: the root at the bottom" },

@@ -97,13 +97,15 @@ local function values_of(source, resolved, name, options)
   if #values == 0 then
     local names = source:label_names(resolved, { selector = resolved.selector, internal = true })
     local near = names and target.nearest(name, names) or ""
+    local shown = {}
     for _, known in ipairs(names or {}) do
       if known == name then near = nil end
+      if options.internal or not known:find "^__" then shown[#shown + 1] = known end
     end
-    if near and names and #names > 0 then
+    if near and #shown > 0 then
       return nil, errors.new { kind = "no_data", code = "label",
         message = ("there is no label '%s'%s"):format(name, near ~= "" and " " .. near or ""),
-        hint = "labels: " .. table.concat(names, ", ", 1, math.min(#names, 20)) }
+        hint = "labels: " .. table.concat(shown, ", ", 1, math.min(#shown, 20)) }
     end
     return nil, scope.empty(source, resolved, ("values of label '%s'"):format(name))
   end

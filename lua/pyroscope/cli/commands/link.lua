@@ -27,10 +27,10 @@ local command = {
 function command.of(run, options, text, asked)
   local found, source = target.find(run, text)
   if not found then return nil, source end
-  if not source.link then
+  if source.kind == "store" then
     return nil, errors.new { kind = "unsupported", code = "no_page",
       message = ("'%s' is no server: nobody shows it under an address"):format(source.name),
-      hint = "pscope open draws it; pscope export writes it" }
+      hint = "a page of it: pscope open, or pscope flame -o html --out flame.html" }
   end
   local resolved, settled = question.guess(options, found, source)
   if not resolved then return nil, settled end

@@ -25,27 +25,15 @@ local command = {
     .. "share one scale. Printed cores and the rest add up to the header's.",
 }
 
-local function short_types(row)
-  local words, seen = {}, {}
-  for _, kind in ipairs(row.types) do
-    local word = types.short(kind.id)
-    if not seen[word] then
-      seen[word] = true
-      words[#words + 1] = word
-    end
-  end
-  return words
-end
-
 local preferred = { cpu = 1, wall = 2, mem = 3, alloc = 4, goroutine = 5, mutex = 6, block = 7 }
 
 -- The types that people ask for; the counts beside them are in JSON.
 local function listed(row)
-  local words = {}
-  for _, word in ipairs(short_types(row)) do
+  local all, words = types.shorts(row.type_ids), {}
+  for _, word in ipairs(all) do
     if preferred[word] then words[#words + 1] = word end
   end
-  if #words == 0 then words = short_types(row) end
+  if #words == 0 then words = all end
   table.sort(words, function(a, b)
     local x, y = preferred[a] or 99, preferred[b] or 99
     if x ~= y then return x < y end

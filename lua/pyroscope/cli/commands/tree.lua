@@ -60,7 +60,29 @@ local function threshold(profile, n, least, deepest)
   return heap[1], equal
 end
 
--- Nodes in order; a child is kept only below a kept parent.
+-- The rows of a tree with the largest child first, callers still above callees.
+local function largest_first(rows)
+  local children, above = { [0] = {} }, {}
+  for i, row in ipairs(rows) do
+    local parent = row.depth > 0 and above[row.depth - 1] or 0
+    table.insert(children[parent], i)
+    children[i], above[row.depth] = {}, i
+  end
+  local function before(a, b)
+    if rows[a].total ~= rows[b].total then return rows[a].total > rows[b].total end
+    return a < b
+  end
+  local ordered, stack = {}, { 0 }
+  while #stack > 0 do
+    local i = table.remove(stack)
+    ordered[#ordered + 1] = rows[i]
+    table.sort(children[i], before)
+    for k = #children[i], 1, -1 do stack[#stack + 1] = children[i][k] end
+  end
+  return ordered
+end
+
+-- The largest nodes; a child is kept only below a kept parent.
 local function select(self, n, options, has_other)
   local profile = self.profile
   local whole = profile.total
@@ -86,7 +108,7 @@ local function select(self, n, options, has_other)
       kept[depth] = false
     end
   end
-  return rows, nodes
+  return largest_first(rows), nodes
 end
 
 local function build(self, all, nodes, n, options)

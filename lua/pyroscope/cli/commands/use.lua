@@ -24,6 +24,11 @@ function command.run(run, options)
     if text and text ~= "" then
       local found, err = target.parse(text, { known = function(name) return run:knows(name) end })
       if not found then return nil, err end
+      if found.source and not found.path and not target.is_url(found.source)
+          and not run:knows(found.source) then
+        run:warn(("there is no deployment '%s' yet; pscope config list names those that there are")
+          :format(found.source))
+      end
       if found.path and text ~= "-" then -- the same from every folder
         local system = require "pyroscope.system"
         text, err = system.realpath(require "pyroscope.config".expand(text))
