@@ -5,6 +5,7 @@ local access = require "pyroscope.source.server.access"
 local cjson = require "cjson"
 local cli = require "spec.support.cli"
 local core = require "pyroscope.core"
+local perses = require "pyroscope.config.perses"
 local process = require "spec.support.process"
 local pyroscope = require "pyroscope"
 local refusal = require "pyroscope.source.server.refusal"
@@ -77,10 +78,10 @@ local function judged(case)
   for name, value in pairs(case.headers) do
     headers[name:lower()] = type(value) == "table" and table.concat(value, ", ") or value
   end
-  local perses = case.via:sub(1, 6) == "perses"
+  local is_perses = case.via:sub(1, 6) == "perses"
   return refusal.of({ status = math.tointeger(case.status), headers = headers, tries = 1 },
     case.body, { access = assert(access.new { token = "glsa_secret_of_mine" }), method = case.method,
-      base = perses and "http://x/proxy/globaldatasources/y" or "http://x/api/datasources/proxy/uid/u",
+      base = is_perses and "http://x/proxy/globaldatasources/y" or "http://x/api/datasources/proxy/uid/u",
       what = case.path:match "QuerierService/(%w+)" or "it", url = "http://x" })
 end
 
@@ -234,6 +235,32 @@ describe("through Perses (PER-01 to PER-04, PER-10)", function()
     assert.equal(server.url .. "/proxy/projects/shop/datasources/basic", client.base)
   end)
 
+  it("reads data sources that spell out what they do not have", function()
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    for line in io.lines(CASES) do
+      local case = cjson.decode(line)
+      if case.name == "perses-list-filter-kind" then
+        case.path = "/api/v1/globaldatasources"
+        case.body = case.body:gsub('"spec":{"proxy":', '"spec":{"directUrl":null,"minStep":null,"proxy":', 1)
+          :gsub('"url":"[^"]*"', '%0,"headers":null,"secret":null,"allowedEndpoints":[null]', 1)
+          :gsub('^%[', '[null,', 1)
+        assert.matches('"secret":null', case.body)
+        line = cjson.encode(case)
+        file:write(line, "\n")
+      elseif case.path:find "^/proxy/globaldatasources/open/.*LabelValues" then
+        file:write(line, "\n")
+      end
+    end
+    file:close()
+    local nulls = process.start("spec/support/gates.lua", path, "perses")
+    local client <close> = assert(pyroscope.connect { perses = nulls.url, datasource = "open" })
+    local names = assert(client:label_values("service_name", WINDOW))
+    nulls:stop()
+    os.remove(path)
+    assert.same({ "checkout", "orders", "quotes", "reports" }, names)
+  end)
+
   it("contacts a directUrl itself, without what Perses is told (PER-02)", function()
     local _, err, client = services { datasource = "direct" }
     assert.equal("http://127.0.0.1:9500", client.base)
@@ -349,6 +376,41 @@ describe("a data source file of Perses (PER-01)", function()
       out = cli.run({ "doctor", "p", "--config", "c.toml" }, { folder = here })
       assert.matches("endpointPattern: /querier.v1.QuerierService/LabelValues", out)
     end)
+
+  it("may have the keys of newer releases, and nulls in YAML", function()
+    local client <close> = assert(pyroscope.connect { perses = write("newer.yaml", nil,
+      "          timeout: 30s\n          dropHeaders: [Cookie]\n          secret: null\n"
+      .. "          allowedEndpoints: ~\n        # of the plugin itself\n      minStep: 15s") })
+    assert.is_true((assert(client:profile(question))).sum > 0)
+    local documents = assert(perses.parse('[null,{"kind":"x","spec":{"list":[1,null,2,null]}}]', "it"))
+    assert.same({ { kind = "x", spec = { list = { 1, 2 } } } }, documents)
+  end)
+
+  it("has queries as an editor leaves them: rows and numbers that were not touched", function()
+    local function asked(text)
+      local documents = assert(perses.parse(text, "it"))
+      return perses.query(perses.queries(documents)[1].plugin, "it")
+    end
+    local query = '{"kind":"PyroscopeProfileQuery","spec":{"profileType":"cpu","maxNodes":%s,'
+      .. '"service":null,"query":"","filters":[%s]}}'
+    local row = '{"labelName":"pod","labelValue":"a","operator":"="}'
+    local blank = '{"labelName":"","labelValue":"","operator":""}'
+    assert.same({ type = "cpu", selector = '{pod="a"}' },
+      asked(query:format("0", blank .. ",null," .. row)))
+    assert.same({ type = "cpu", max_nodes = 7, selector = "{}" }, asked(query:format("7", blank)))
+    for _, wrong in ipairs { '{"labelName":"","labelValue":"a","operator":"="}',
+      '{"labelName":"pod","labelValue":"a"}', '{"labelName":"pod","labelValue":"a","operator":"=="}',
+      '{"operator":"="}', "7" } do
+      local none, err = asked(query:format("0", row .. "," .. wrong))
+      assert.is_nil(none)
+      assert.equal("config", err.kind)
+    end
+    for _, wrong in ipairs { "-1", "1.5", '"7"' } do
+      local none, err = asked(query:format(wrong, row))
+      assert.is_nil(none)
+      assert.matches("maxNodes", err.message)
+    end
+  end)
 
   it("names what it does not know, and what Perses alone holds (PER-01, PER-03)", function()
     local _, err = pyroscope.connect { perses = write("secret.yaml", nil, "          secret: store") }

@@ -16,15 +16,30 @@ local function failure(message, hint, code)
     hint = hint }
 end
 
--- null is "not there", in either language.
-local function without_null(value, null, depth)
+--- A document without its nulls: null is "not there", in either language; what follows one in a
+--- list moves up.
+---@param value any
+---@param null? any       the null of YAML
+---@param depth? integer
+---@return any value
+function perses.without_null(value, null, depth)
+  depth = depth or 0
   if type(value) ~= "table" then return value end
   if depth > 64 then return nil end
+  local length, kept = #value, 0
   for key, item in pairs(value) do
-    if item == null or item == cjson.null then
+    if item == cjson.null or (null ~= nil and item == null) then
       value[key] = nil
     else
-      value[key] = without_null(item, null, depth + 1)
+      value[key] = perses.without_null(item, null, depth + 1)
+    end
+  end
+  for i = 1, length do
+    local item = value[i]
+    value[i] = nil
+    if item ~= nil then
+      kept = kept + 1
+      value[kept] = item
     end
   end
   return value
@@ -41,7 +56,7 @@ function perses.parse(text, where)
     if not ok or type(value) ~= "table" then
       return failure(("%s is not JSON: %s"):format(where, tostring(value):gsub("^.-: ", "", 1)))
     end
-    value = without_null(value, cjson.null, 0)
+    value = perses.without_null(value)
     return value[1] ~= nil and value or { value }
   end
   local found, lyaml = pcall(require, "lyaml")
@@ -56,7 +71,7 @@ function perses.parse(text, where)
   local documents = {}
   for _, document in ipairs(list) do
     if type(document) == "table" then
-      document = without_null(document, lyaml.null, 0)
+      document = perses.without_null(document, lyaml.null)
       if document[1] ~= nil then
         table.move(document, 1, #document, #documents + 1, documents)
       else
@@ -120,6 +135,10 @@ local function endpoints_of(list, where)
   return #allowed > 0 and allowed or nil
 end
 
+-- The last four are of newer releases and say what Perses itself does.
+local HTTP_PROXY = { url = true, allowedEndpoints = true, headers = true, secret = true,
+  timeout = true, allowHeaders = true, dropHeaders = true, oauthPassthrough = true }
+
 --- Checks the plugin of a data source: { direct } or { url, headers, secret, allowed }.
 ---@param plugin table     kind and spec
 ---@param where string
@@ -128,7 +147,7 @@ end
 function perses.datasource(plugin, where)
   local spec = plugin.spec
   if type(spec) ~= "table" then return failure(where .. ": the plugin has no spec") end
-  local ok, err = known(spec, { directUrl = true, proxy = true }, where)
+  local ok, err = known(spec, { directUrl = true, proxy = true, minStep = true }, where)
   if not ok then return nil, err end
   if spec.directUrl and spec.proxy then
     return failure(where .. " has a directUrl and a proxy; only one of them may be there")
@@ -145,8 +164,7 @@ function perses.datasource(plugin, where)
       tostring(proxy.kind)))
   end
   local inner = proxy.spec
-  ok, err = known(inner, { url = true, allowedEndpoints = true, headers = true, secret = true },
-    where)
+  ok, err = known(inner, HTTP_PROXY, where)
   if not ok then return nil, err end
   for name, expected in pairs { url = "string", allowedEndpoints = "table", headers = "table",
     secret = "string" } do
@@ -224,7 +242,7 @@ function perses.query(plugin, where)
   end
   local asked = { type = spec.profileType }
   if (spec.service or "") ~= "" then asked.service = spec.service end
-  if spec.maxNodes then
+  if spec.maxNodes and spec.maxNodes ~= 0 then -- 0 is what an editor leaves that was not used
     asked.max_nodes = math.tointeger(spec.maxNodes)
     if not asked.max_nodes or asked.max_nodes < 1 then
       return failure(where .. ": maxNodes must be a whole number above 0")
@@ -244,14 +262,18 @@ function perses.query(plugin, where)
     if not ok then return nil, err end
     local name, value = filter.labelName or filter.name, filter.labelValue or filter.value
     local op = filter.operator
-    if type(name) ~= "string" or name == "" or type(value) ~= "string" or type(op) ~= "string" then
+    local untouched = name == "" and value == "" -- the row that the editor begins with
+    if not untouched and (type(name) ~= "string" or name == "" or type(value) ~= "string"
+        or type(op) ~= "string") then
       return failure(here .. " needs a label's name, an operator and a value; an incomplete filter "
         .. "is not left out")
     end
-    if not OPERATORS[op] then
-      return failure(("%s: the operator '%s' is none of = != =~ !~"):format(here, op))
+    if not untouched then
+      if not OPERATORS[op] then
+        return failure(("%s: the operator '%s' is none of = != =~ !~"):format(here, op))
+      end
+      matchers[#matchers + 1] = { name = name, op = op, value = value }
     end
-    matchers[#matchers + 1] = { name = name, op = op, value = value }
   end
   if #matchers > 0 or not asked.service then asked.selector = selector.build(matchers) end
   local datasource = spec.datasource

@@ -46,7 +46,7 @@ local function lookup(client, path)
   if not response then return nil, refusal.transport(err, context) end
   local text = rpc.text(response)
   local value = response.status == 200 and refusal.value(text)
-  if value then return value end
+  if value then return require "pyroscope.config.perses".without_null(value) end
   return nil, refusal.of(response, text:sub(1, 65536), context)
 end
 
