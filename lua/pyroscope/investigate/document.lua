@@ -12,6 +12,16 @@ local function copy_keys(source, keys)
   return out
 end
 
+--- A copy of one level; nil of nil.
+---@param source table?
+---@return table?
+function document.copy(source)
+  if not source then return nil end
+  local out = {}
+  for key, value in pairs(source) do out[key] = value end
+  return out
+end
+
 local WINDOW = { "from_ms", "to_ms", "selector", "instance", "stratum", "day" }
 
 local function windows(list)
@@ -37,7 +47,7 @@ end
 local QUALITY = { "ok", "reason", "partial", "profiles", "instances", "samples", "coverage",
   "other_share", "interval_ms", "instance_label", "instance_names", "fresh", "young",
   "profiler_changed", "throttled", "counter_like", "counter_source", "restarts", "gaps",
-  "noise_floor", "warnings", "rss_unexplained" }
+  "noise_floor", "warnings", "rss_unexplained", "versions", "all_young" }
 
 --- Warnings and notes as rows { code, message }; a string is a message.
 function document.messages(list)
@@ -55,6 +65,17 @@ function document.quality(given, partial)
   out.partial = partial or out.partial or false
   out.warnings = document.messages(out.warnings)
   return out
+end
+
+-- Interval of the change of the whole: the standard error of the totals' own test around it.
+local function interval(result, tests)
+  local root = tests and tests.root
+  local rel = result.rel
+  if result.ci95 or not root or root.se <= 0 or not rel or rel <= -1 then return end
+  local special = require "pyroscope.investigate.stats.special"
+  local d, reach = math.log(1 + rel), special.t_quantile(0.975, root.df) * root.se
+  result.ci95 = { math.exp(d - reach) - 1, math.exp(d + reach) - 1 }
+  result.p = result.p or special.t_two_sided(d / root.se, root.df)
 end
 
 --- Rate of the whole on both sides, in the unit of the report.
@@ -84,13 +105,14 @@ function document.totals(given, context, state)
   if not result.rel and out.A and out.B and out.A.rate and out.B.rate and out.A.rate > 0 then
     result.rel = out.B.rate / out.A.rate - 1
   end
+  interval(result, tests)
   return result
 end
 
 --- How the sides were made comparable.
 function document.normalisation(given, tests, quality)
   local out = given and copy_keys(given, { "method", "load_ratio", "per", "flag" }) or {}
-  local size = tests and tests.size
+  local size = tests and (tests.last or tests).size -- without what was found
   if size then
     out.method = out.method or size.method
     out.load_ratio = out.load_ratio or size.load_ratio
@@ -128,8 +150,10 @@ local function plain_options(options)
   return out
 end
 
--- A URL without user, password and query.
-local function bare_url(url)
+--- A URL without user, password and query.
+---@param url string
+---@return string
+function document.bare_url(url)
   return (url:gsub("^(%a[%w+.-]*://)[^/@]*@", "%1"):gsub("[?#].*$", ""))
 end
 
@@ -145,7 +169,7 @@ function document.provenance(given, options, quality)
     requests[i] = copy_keys(row, { "rpc", "n", "bytes", "ms", "cached", "failed" })
   end
   return { module = require "pyroscope.core".version,
-    endpoint = p.endpoint and bare_url(p.endpoint) or nil,
+    endpoint = p.endpoint and document.bare_url(p.endpoint) or nil,
     read_path = p.read_path or quality and quality.read_path or "unknown",
     generated_ms = generated and math.tointeger(math.floor(generated)) or nil,
     policy = verdict.bar(options).policy, options = plain_options(p.options or options),
@@ -227,6 +251,28 @@ function document.tables(list)
   return out
 end
 
+-- What the end of a key says of its unit.
+local function unit_of(key, unit)
+  if key:find "hours$" then return "hours" end
+  if key:find "share$" then return "share" end
+  if key:find "per_hour$" or key:find "limit$" or key:find "unexplained$" then return unit end
+end
+
+--- Facts of a recipe as rows; of a table by name one row each, in order of name.
+---@param given table?
+---@param unit string
+---@return table[]?
+function document.facts(given, unit)
+  if not given or #given > 0 then return given end
+  local out = {}
+  for key, value in pairs(given) do
+    out[#out + 1] = { key = key, label = key:gsub("_", " "), value = value,
+      unit = unit_of(key, unit) }
+  end
+  table.sort(out, function(a, b) return a.key < b.key end)
+  return #out > 0 and out or nil
+end
+
 --- Events in order of time.
 function document.timeline(list)
   local out = {}
@@ -238,6 +284,17 @@ function document.timeline(list)
     if a.at_ms ~= b.at_ms then return (a.at_ms or math.huge) < (b.at_ms or math.huge) end
     return (a.text or "") < (b.text or "")
   end)
+  return out
+end
+
+--- Rows of the picture with the factor that makes their values those of the report.
+---@param given table?
+---@param context table
+---@return table?
+function document.icicle(given, context)
+  if not given or given.unit then return given end
+  local out = document.copy(given)
+  out.unit, out.factor = context.unit, not context.ready and context.factors and context.factors.A
   return out
 end
 

@@ -87,7 +87,10 @@ local function spoken(word) return (word:gsub("_", " ")) end
 ---@return string
 function finding.title(f, unit)
   local name = quantity.short(f.name or f.path and f.path[f.node or #f.path] or "total")
-  if f.wait and f.wait.class then name = ("%s blocked in %s"):format(name, spoken(f.wait.class)) end
+  local wait = f.wait and f.wait.class
+  if wait and wait ~= "unknown" and unit ~= "waiters" then
+    name = ("%s blocked in %s"):format(name, spoken(wait))
+  end
   local slope = f.slope
   if slope and slope.per_hour then
     return ("%s %s/h per instance"):format(name,
@@ -148,6 +151,12 @@ function finding.complete(f, context)
   if out.path and #out.path > 0 then
     out.node = node_of(f)
     out.entry = math.min(f.entry or out.node, out.node)
+  end
+  local slope = f.slope
+  if slope and not slope.ci95 and slope.lower and slope.upper then
+    out.slope = {}
+    for key, value in pairs(slope) do out.slope[key] = value end
+    out.slope.ci95, out.slope.lower, out.slope.upper = { slope.lower, slope.upper }, nil, nil
   end
   out.test = test_of(f, context)
   out.q = f.q

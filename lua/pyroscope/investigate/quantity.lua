@@ -94,6 +94,7 @@ local plain = {
   threads = function(v, o) return (cores(v, o, o.bare and "" or "threads")) end,
   bytes = function(v, o) return units.bytes(v, o) end,
   seconds = function(v, o) return units.duration(v, o) end,
+  hours = function(v) return units.duration(v * 3600) end,
   share = function(v, o) return units.percent(v, o) end,
   ratio = function(v) return ("x%.2f"):format(v) end,
   time_ms = function(v, o) return units.time(v, o) end,

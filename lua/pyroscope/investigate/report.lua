@@ -88,11 +88,13 @@ function report.new(given)
     design = document.design(given.design, tests), totals = context.totals, unit = context.unit,
     normalisation = document.normalisation(given.normalisation, tests, given.quality),
     findings = findings_of(kept, context, state, given), explained_away = away,
-    sensitivity = given.sensitivity or tests and verdict.sensitivity(tests, options),
+    sensitivity = document.copy(given.sensitivity)
+      or tests and verdict.sensitivity(tests, options),
     data_quality = document.quality(given.quality, given.partial),
     tables = document.tables(given.tables), timeline = document.timeline(given.timeline),
-    notes = document.messages(given.notes), facts = given.facts, extra = given.extra,
-    next = given.next, links = given.links, icicle = given.icicle, groups = given.groups,
+    notes = document.messages(given.notes), facts = document.facts(given.facts, context.unit),
+    extra = given.extra, next = given.next, links = given.links,
+    icicle = document.icicle(given.icicle, context), groups = given.groups,
     reason_text = given.reason_text,
     provenance = document.provenance(given, options, given.quality) }
   state.findings, state.explained_away, state.sensitivity = self.findings, away, self.sensitivity

@@ -108,7 +108,8 @@ local function design_factor(context)
   local a, b = replicates(context)
   if not a then return 1, 1 end
   if design.unit == "day" then b = a end -- several days against one
-  if design.name == "trend" then a = math.max(a, b) b = a end -- one row of windows
+  -- of trends processes are the replicates, and their points are many
+  if design.name == "trend" then return 1, math.max(a, b) >= 2 and 1 or 0.79 end
   local n = math.min(a, b)
   if design.few_processes then return 0.5, 1 end
   if design.paired or n >= 5 then return 1, 1 end

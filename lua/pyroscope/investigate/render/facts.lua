@@ -83,7 +83,13 @@ function facts.list(f)
       parts[#parts + 1] = "limit reached in " .. units.duration(slope.hours_to_limit * 3600)
     end
   end
-  if f.split and f.split.text then parts[#parts + 1] = f.split.text end
+  if f.split then
+    local word = f.split.word
+    if word == "both" then
+      word = f.unit == "waiters" and "both more often and longer" or "both more and larger objects"
+    end
+    parts[#parts + 1] = f.split.text or word
+  end
   if f.instances and #f.instances > 0 then
     local names = {}
     for i = 1, math.min(3, #f.instances) do

@@ -7,6 +7,7 @@ local quantity = require "pyroscope.investigate.quantity"
 local screen = require "pyroscope.cli.screen"
 local units = require "pyroscope.units"
 local verdict = require "pyroscope.investigate.verdict"
+local document = require "pyroscope.investigate.document"
 local facts = require "pyroscope.investigate.render.facts"
 local steps = require "pyroscope.investigate.render.steps"
 local words = require "pyroscope.investigate.render.words"
@@ -220,7 +221,7 @@ function writer.write(report, options)
   for _, given in ipairs(report.tables) do put(grid(given, options)) end
   put(more(report))
   local notes, away = {}, {}
-  for i, note in ipairs(report.notes) do notes[i] = note.message or note.code or "" end
+  for _, note in ipairs(report.notes) do notes[#notes + 1] = words.note(report, note) end
   for i, entry in ipairs(report.explained_away) do
     away[i] = words.explained(entry, report.unit)
   end
@@ -235,7 +236,8 @@ function writer.write(report, options)
   end
   local made = report.provenance or {}
   local from = { "pyroscope " .. (made.module or ""), report.recipe, made.policy
-    and "policy " .. made.policy, made.endpoint }
+    and "policy " .. made.policy, made.endpoint and made.endpoint:find "^https?://"
+    and document.bare_url(made.endpoint) or nil }
   local shown = {}
   for i = 1, 4 do if from[i] and from[i] ~= "" then shown[#shown + 1] = from[i] end end
   put('<p class="cap">' .. escaped(table.concat(shown, " · ")) .. "</p>\n")

@@ -112,11 +112,12 @@ local function label(name, width)
   return "~" .. table.concat(chars)
 end
 
-local function tooltip(rows, i, unit)
-  local a, b = rows.a[i] or 0, rows.b[i] or 0
+-- Name and numbers, escaped.
+local function tooltip(rows, i, unit, factor)
+  local a, b = (rows.a[i] or 0) * factor, (rows.b[i] or 0) * factor
   local change = a > 0 and units.percent(b / a - 1, { sign = true }) or b > 0 and "new" or "-"
   if b <= 0 and a > 0 then change = "gone" end
-  return ("%s\nbefore %s, after %s, %s%s"):format(screen.printable(rows.name[i] or ""),
+  return ("%s\nbefore %s, after %s, %s%s"):format(markup.escaped(rows.name[i] or ""),
     quantity.text(a, unit), quantity.text(b, unit), change,
     rows.significant[i] and "" or " (not significant)")
 end
@@ -128,6 +129,7 @@ end
 function icicle.svg(given, unit)
   local rows = columns(given)
   unit = given.unit or unit
+  local factor = given.factor or 1
   if not rows.id or #rows.id == 0 then return nil end
   local roots, children = ordered(rows)
   local total = { a = 0, b = 0 }
@@ -142,7 +144,7 @@ function icicle.svg(given, unit)
     hidden = hidden + left
     out[#out + 1] = ('<p class="cap">%s: %s</p>\n<div class="wide"><svg class="icicle" '
       .. 'data-side="%s" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="%s">\n')
-      :format(side[2], markup.escaped(quantity.text(total[side[1]], unit)), side[1], WIDTH,
+      :format(side[2], markup.escaped(quantity.text(total[side[1]] * factor, unit)), side[1], WIDTH,
         math.max(1, depth) * ROW, WIDTH, math.max(1, depth) * ROW, side[2])
     for _, box in ipairs(boxes) do
       local i, x, w, row = box[1], box[2], box[3], box[4]
@@ -151,7 +153,7 @@ function icicle.svg(given, unit)
       local text = label(screen.printable(rows.name[i] or ""), w)
       out[#out + 1] = ('<g data-n="%d" data-d="%d"><title>%s</title><rect x="%.2f" y="%d" '
         .. 'width="%.2f" height="%d" fill="%s"%s/>%s</g>\n'):format(i, row,
-          markup.escaped(tooltip(rows, i, unit)):gsub("\\x0a", "\n"), x, row * ROW, w, ROW - 1,
+          tooltip(rows, i, unit, factor), x, row * ROW, w, ROW - 1,
           icicle.colour(a, b, rows.significant[i]), edge, text
             and ('<text x="%.2f" y="%d">%s</text>'):format(x + 3, row * ROW + 13,
               markup.escaped(text)) or "")

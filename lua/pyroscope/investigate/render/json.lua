@@ -1,6 +1,7 @@
 --- The report as JSON: keys in the order of the schema, places counted from 0, nothing that is
 --- not plain data.
 
+local document = require "pyroscope.investigate.document"
 local json = require "pyroscope.output.json"
 
 local writer = {}
@@ -104,6 +105,9 @@ function writer.write(report)
       text = lines(list)
     elseif value ~= nil then
       value = clean(value, key, 0)
+      if key == "provenance" and value and value.endpoint then
+        value.endpoint = document.bare_url(value.endpoint)
+      end
       if value ~= nil then
         local listed = type(value) == "table" and type(value[1]) == "table"
         text = listed and lines(value) or json.encode(value, style)

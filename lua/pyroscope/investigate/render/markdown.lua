@@ -122,7 +122,7 @@ function writer.write(report, options)
   for _, fact in ipairs(report.facts or {}) do
     put(("%s: %s"):format(words.fact(fact)))
   end
-  for _, note in ipairs(report.notes) do put(note.message or note.code) end
+  for _, note in ipairs(report.notes) do put(words.note(report, note)) end
   for _, entry in ipairs(report.explained_away) do
     put("explained away: " .. words.explained(entry, report.unit))
   end

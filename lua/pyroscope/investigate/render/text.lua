@@ -128,7 +128,7 @@ local function one(f, view)
   if state and state ~= "unknown" then tail[#tail + 1] = state end
   local behind = #tail > 0 and "  " .. table.concat(tail, "  ") or ""
   local name = view:name(quantity.short(f.name or f.title))
-  if f.wait and f.wait.class then
+  if f.wait and f.wait.class and f.wait.class ~= "unknown" then
     name = name .. " (" .. view:name((f.wait.class:gsub("_", " "))) .. ")"
   end
   local room = view.width - screen.width(head) - 2 - screen.width(behind)
@@ -243,7 +243,7 @@ function writer.write(report, options)
   for _, given in ipairs(report.tables) do add(lines, grid(given, view, options)) end
   facts_of(report, view, lines)
   for _, note in ipairs(report.notes) do
-    add(lines, wrapped(view, note.message or note.code or "", " ", "   "))
+    add(lines, wrapped(view, words.note(report, note) or "", " ", "   "))
   end
   for _, entry in ipairs(report.explained_away) do
     add(lines, wrapped(view, "explained away: " .. words.explained(entry, report.unit), " ", "   "))
@@ -252,7 +252,8 @@ function writer.write(report, options)
   if missed then add(lines, wrapped(view, "could have missed: " .. missed, " ", "   ")) end
   local q = report.data_quality or {}
   for _, w in ipairs(q.warnings or {}) do
-    add(lines, wrapped(view, "warning: " .. (w.message or w.code or ""), " ", "   "))
+    local text = words.note(report, w)
+    if text then add(lines, wrapped(view, "warning: " .. text, " ", "   ")) end
   end
   if q.partial then lines[#lines + 1] = " partial: some queries failed, see data_quality" end
   for i, step in ipairs(steps.list(report)) do

@@ -29,12 +29,15 @@ local REASON = {
   too_few_profiles = "too few profiles: at least 10 a side are needed",
   too_few_samples = "too few samples: at least 1,000 a side are needed",
   too_few_points = "too few points in time for a trend",
+  too_few_replicates = "too few processes or windows a side to tell a change from noise",
+  too_few_contentions = "too few contentions to say anything of a lock",
   gaps = "gaps: less than half of the expected profiles are there",
   mde_too_large = "too noisy or too few samples: a change that matters would not have been seen",
   sensitivity_unknown = "no finding, but nothing tells what could have been missed",
   not_equivalent = "the total is not proved to be the same within what was asked",
   instrumentation_changed = "the profiler itself changed between the sides",
   deadline = "the deadline came before enough was fetched",
+  max_requests = "the budget of requests was used up before enough was fetched",
 }
 
 --- The verdict in capitals; of a ranking or a capture the name of the recipe.
@@ -83,6 +86,7 @@ end
 ---@return string?
 function words.interval(pair, rel)
   if not pair or not pair[1] or not pair[2] then return nil end
+  if not (math.abs(pair[1]) < 1e6 and math.abs(pair[2]) < 1e6) then return nil end
   if rel and rel >= 3 then
     local low, high = words.multiple(pair[1]), words.multiple(pair[2])
     return low .. ".." .. high
@@ -102,7 +106,7 @@ end
 
 --- A relative change: `+31%`, `x5.2` from four times on.
 function words.relative(rel)
-  if not rel then return nil end
+  if not rel or rel ~= rel or rel == math.huge then return nil end
   if rel >= 3 then return words.multiple(rel) end
   local size = math.abs(rel)
   return units.percent(rel, { sign = true, digits = size < 0.0995 and 1 or 0 })
@@ -144,17 +148,34 @@ local function hull(list)
 end
 
 -- One side: `13:20-14:00 UTC`, with the date where the sides do not share the day of `day_ms`.
-local function side(design, name, tz, day_ms)
+local function side(design, name, tz, day_ms, trend)
   local list = design[name] or {}
   local from, to = hull(list)
   if not from then return nil end
   local length = list[1].to_ms and list[1].from_ms and list[1].to_ms - list[1].from_ms
   local text = units.window(from, to, { tz = tz, now_ms = day_ms, length = #list < 2 })
+  if trend then
+    local r = design.replicates or {}
+    local n = math.max(r.A or 0, r.B or 0)
+    local span = ("%s (%s)"):format(text:gsub(" %b()$", ""), units.span(to - from))
+    return n > 0 and ("%s, %d process%s"):format(span, n, n == 1 and "" or "es") or span
+  end
   if #list < 2 then return text end
   if length and length == to - from then
     return ("%s, %d %ss"):format(text, #list, design.unit or "window")
   end
   return ("%s, %d x %s"):format(text, #list, units.span(length))
+end
+
+-- The version before and after, where it changed.
+local function versions(report)
+  local v = report.design.versions
+  if v then return v.from or v[1], v.to or v[2] end
+  v = report.data_quality and report.data_quality.versions
+  if v and v.A and v.B and #v.A > 0 and #v.B > 0 then
+    local a, b = table.concat(v.A, ","), table.concat(v.B, ",")
+    if a ~= b then return a, b end
+  end
 end
 
 --- When it began, or what was compared; one sentence a row.
@@ -168,15 +189,15 @@ function words.when(report, options)
   if design.at_ms then
     local why = {}
     if SOURCE[design.change_source] then why[1] = SOURCE[design.change_source] end
-    local v = design.versions
-    if v and (v.from or v[1]) and (v.to or v[2]) then
-      why[#why + 1] = ("version %s -> %s"):format(v.from or v[1], v.to or v[2])
-    end
+    local from, to = versions(report)
+    if from then why[#why + 1] = ("version %s -> %s"):format(from, to) end
     if design.change_note then why[#why + 1] = design.change_note end
     lines[1] = "since " .. units.time(design.at_ms, { tz = tz })
       .. (#why > 0 and " (" .. table.concat(why, "; ") .. ")" or "")
   end
-  local a, b = side(design, "A", tz, design.at_ms), side(design, "B", tz, design.at_ms)
+  local trend = design.name == "trend"
+  local a = side(design, "A", tz, design.at_ms, trend)
+  local b = side(design, "B", tz, design.at_ms, trend)
   if a and b and design.unit == "day" and #design.A > 1 then
     lines[#lines + 1] = ("%s against the same time of %d earlier days"):format(b, #design.A)
   elseif a and b then
@@ -205,11 +226,34 @@ function words.load(report)
   return #parts > 0 and table.concat(parts, ", ") or nil
 end
 
---- Why a report is inconclusive or empty.
+--- Why a report is inconclusive or empty: with the numbers of the gate that refused, where a
+--- warning has them.
+---@param report pyroscope.report
+---@return string?
 function words.reason(report)
   if report.reason_text then return report.reason_text end
-  if not report.reason then return nil end
-  return REASON[report.reason] or (report.reason:gsub("_", " "))
+  local reason = report.reason
+  if not reason then return nil end
+  local text = REASON[reason] or (reason:gsub("_", " "))
+  for _, list in ipairs { report.data_quality and report.data_quality.warnings or {},
+    report.notes or {} } do
+    for _, warning in ipairs(list) do
+      if type(warning) == "table" and warning.code == reason and warning.message then
+        return warning.message
+      end
+    end
+  end
+  return text
+end
+
+--- A warning or a note as a sentence; nil where `words.reason` has said it.
+---@param report pyroscope.report
+---@param note string|{ code?: string, message?: string }
+---@return string?
+function words.note(report, note)
+  if type(note) ~= "table" then return tostring(note) end
+  if note.code and note.code == report.reason and not report.reason_text then return nil end
+  return note.message or note.code
 end
 
 --- Label and text of one of the report's own facts.
@@ -224,6 +268,8 @@ function words.fact(fact)
   return fact.label or fact.key or "", text
 end
 
+local MOVES = { shift = true, rename = true, inline = true }
+
 local AWAY = { load = "load", runtime = "runtime work without user code", mix = "mix of instances",
   shift = "shift", rename = "rename", inline = "inlining", transient = "transient",
   season = "season", instrumentation = "instrumentation", warmup = "warm-up" }
@@ -234,7 +280,16 @@ local AWAY = { load = "load", runtime = "runtime work without user code", mix = 
 ---@return string
 function words.explained(entry, unit)
   local text = AWAY[entry.kind] or (entry.kind:gsub("_", " "))
-  if entry.domain and entry.domain ~= "" then text = text .. " inside " .. entry.domain end
+  local note = entry.note
+  if entry.domain and entry.domain ~= "" and entry.kind ~= "runtime" then
+    local inside = (entry.kind == "mix" and " over " or " inside ") .. entry.domain
+    text = text .. inside
+    if note == inside:sub(2) then note = nil end
+  end
+  -- the note of these is a sentence that says it all
+  if note and (entry.kind == "runtime" or note:lower():find(text, 1, true) == 1) then
+    text, note = note, nil
+  end
   local members = entry.members or {}
   if entry.kind == "rename" and #members == 2 then
     text = ("%s of %s to %s"):format(text, quantity.short(members[1]), quantity.short(members[2]))
@@ -255,9 +310,10 @@ function words.explained(entry, unit)
   if entry.delta then
     more[#more + 1] = quantity.text(entry.delta, entry.unit or unit, { sign = true })
   end
-  if entry.net then more[#more + 1] = ("net %s of the total"):format(
-    units.percent(entry.net, { sign = true })) end
-  if entry.note then more[#more + 1] = entry.note end
+  if entry.net and MOVES[entry.kind] then
+    more[#more + 1] = ("net %s of the total"):format(units.percent(entry.net, { sign = true }))
+  end
+  if note then more[#more + 1] = note end
   return #more > 0 and ("%s (%s)"):format(text, table.concat(more, "; ")) or text
 end
 
@@ -271,8 +327,10 @@ function words.missed(report)
   for i, row in ipairs(s.mde or {}) do
     local of = units.percent(row.share, { digits = row.share * 100 % 1 == 0 and 0 or 1 })
     if i == 1 then of = ("a function at %s of %s"):format(of, words.class(report)) end
+    if row.share >= 1 then of = "all of " .. words.class(report) end
     local where = i == 1 and "in" or "at"
-    parts[#parts + 1] = row.rel and ("up to %s %s %s"):format(words.relative(row.rel), where, of)
+    local rel = row.rel and row.rel < 1e6 and row.rel
+    parts[#parts + 1] = rel and ("up to %s %s %s"):format(words.relative(row.rel), where, of)
       or ("any change %s %s"):format(where, of)
   end
   if s.note then parts[#parts + 1] = s.note end
@@ -303,9 +361,11 @@ function words.quality(report)
   put("interval", q.interval_ms and units.span(q.interval_ms))
   put("counted from", q.counter_source)
   put("throttled at ingestion", q.throttled and "yes" or nil)
-  put("profiler changed", q.profiler_changed and "yes" or nil)
+  local changed = q.profiler_changed
+  put("profiler changed", type(changed) == "table" and ("%s: %s -> %s"):format(changed.label or "",
+    changed.A or "", changed.B or "") or changed and tostring(changed) or nil)
   put("noise floor", q.noise_floor and quantity.text(q.noise_floor) .. " findings in A/A")
-  for _, w in ipairs(q.warnings or {}) do put("warning", w.message or w.code) end
+  for _, w in ipairs(q.warnings or {}) do put("warning", words.note(report, w)) end
   return rows
 end
 
