@@ -114,7 +114,9 @@ describe("a report", function()
   it("lists what guards explain with all its members, never among the findings", function()
     local r = report.new(reports.regression())
     assert.equal(2, #r.findings)
-    assert.same({ { kind = "shift", domain = "encoding/json", net = 0.004,
+    assert.near(0.004, r.explained_away[1].net, 1e-9) -- a part of the total
+    r.explained_away[1].net = nil
+    assert.same({ { kind = "shift", domain = "encoding/json",
       members = { "encoding/json.compact", "encoding/json.indent" } } }, r.explained_away)
   end)
 

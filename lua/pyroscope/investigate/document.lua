@@ -176,6 +176,8 @@ function document.provenance(given, options, quality)
     seed = p.seed or options.seed, requests = requests }
 end
 
+local MOVES = { shift = true, rename = true, inline = true }
+
 local function explains(f)
   for _, guard in ipairs(f.guards or {}) do
     if guard.result == "explains" then return guard end
@@ -187,8 +189,15 @@ local function gone(f, bar)
   return state == "transient" or state == "fading" and bar.persists
 end
 
+-- A net change per sample of A, as findings have it, as a part of the whole; nil: cannot be told.
+local function of_total(net, context)
+  local whole = context.totals and context.totals.A and context.totals.A.rate
+  if not net or not whole or whole <= 0 then return nil end
+  return net * (not context.ready and context.factors and context.factors.A or 1) / whole
+end
+
 --- Findings that stand, and what guards explain: one entry for a shift with all its members.
-function document.sort_out(given, bar)
+function document.sort_out(given, bar, context)
   local kept, away, entry_of = {}, {}, {}
   for i, shift in ipairs(given.shifts or {}) do
     for _, member in ipairs(shift.members or {}) do entry_of[member] = i end
@@ -207,7 +216,7 @@ function document.sort_out(given, bar)
       local entry = shift and made[shift]
       if not entry then
         entry = { kind = kind, domain = shift and shift.domain or guard.domain, members = {},
-          net = shift and shift.net or guard.net, score = shift and shift.score,
+          net = shift and of_total(shift.net, context), score = shift and shift.score,
           value = guard.value, note = guard.note }
         if shift then made[shift] = entry end
         away[#away + 1] = entry
@@ -216,8 +225,9 @@ function document.sort_out(given, bar)
     end
   end
   for _, entry in ipairs(given.explained_away or {}) do
-    local out = copy_keys(entry, { "kind", "domain", "net", "score", "value", "ratio", "note",
+    local out = copy_keys(entry, { "kind", "domain", "score", "value", "ratio", "note",
       "share", "delta", "p" })
+    out.net = MOVES[entry.kind] and of_total(entry.net, context) or nil
     out.members = {}
     for i, member in ipairs(entry.members or {}) do
       local f = type(member) == "number" and (given.findings or {})[member]

@@ -82,7 +82,7 @@ function report.new(given)
       or given.quality and given.quality.profiles, n = tests and tests.size and tests.size.n })
   context.totals = document.totals(given, context, { tests = tests, union = given.union })
   local state = { tests = tests, design = given.design, quality = given.quality }
-  local kept, away = document.sort_out(given, verdict.bar(options))
+  local kept, away = document.sort_out(given, verdict.bar(options), context)
   local self = { schema = report.schema, recipe = given.recipe,
     recipe_version = given.recipe_version or 1, subject = subject,
     design = document.design(given.design, tests), totals = context.totals, unit = context.unit,

@@ -252,14 +252,16 @@ local function outcome_of(word, findings, explained)
     local kind = findings[1] and findings[1].kind
     return (kind == "leak" or kind == "contention") and kind or word
   end
-  if word == "no_change" and #explained > 0 then
-    local kind = explained[1].kind
-    for _, entry in ipairs(explained) do
-      if entry.kind ~= kind then return word end
+  if word ~= "no_change" then return word end
+  local kind
+  for _, entry in ipairs(explained) do
+    -- the runtime follows load and allocation a little in every run
+    if entry.kind ~= "runtime" then
+      if kind and entry.kind ~= kind then return word end
+      kind = entry.kind
     end
-    return kind
   end
-  return word
+  return kind or word
 end
 
 -- Verdict and reason of findings, tests and quality.

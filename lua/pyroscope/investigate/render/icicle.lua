@@ -42,6 +42,11 @@ function icicle.colour(a, b, significant)
   return ("#%02x%02x%02x"):format(out[1], out[2], out[3])
 end
 
+local function named(rows, i, level)
+  local name = rows.name[i]
+  return name and name ~= "" and name or level == 0 and "total" or "(no name)"
+end
+
 -- Order of siblings: the larger side first, then by name, the same in both halves.
 local function ordered(rows)
   local children, roots, at = {}, {}, {}
@@ -113,11 +118,11 @@ local function label(name, width)
 end
 
 -- Name and numbers, escaped.
-local function tooltip(rows, i, unit, factor)
+local function tooltip(rows, i, unit, factor, name)
   local a, b = (rows.a[i] or 0) * factor, (rows.b[i] or 0) * factor
   local change = a > 0 and units.percent(b / a - 1, { sign = true }) or b > 0 and "new" or "-"
   if b <= 0 and a > 0 then change = "gone" end
-  return ("%s\nbefore %s, after %s, %s%s"):format(markup.escaped(rows.name[i] or ""),
+  return ("%s\nbefore %s, after %s, %s%s"):format(markup.escaped(name),
     quantity.text(a, unit), quantity.text(b, unit), change,
     rows.significant[i] and "" or " (not significant)")
 end
@@ -150,10 +155,11 @@ function icicle.svg(given, unit)
       local i, x, w, row = box[1], box[2], box[3], box[4]
       local a, b = rows.a[i] or 0, rows.b[i] or 0
       local edge = rows.significant[i] and (a <= 0 or b <= 0) and ' class="dash"' or ""
-      local text = label(screen.printable(rows.name[i] or ""), w)
+      local name = named(rows, i, row)
+      local text = label(screen.printable(name), w)
       out[#out + 1] = ('<g data-n="%d" data-d="%d"><title>%s</title><rect x="%.2f" y="%d" '
         .. 'width="%.2f" height="%d" fill="%s"%s/>%s</g>\n'):format(i, row,
-          tooltip(rows, i, unit, factor), x, row * ROW, w, ROW - 1,
+          tooltip(rows, i, unit, factor, name), x, row * ROW, w, ROW - 1,
           icicle.colour(a, b, rows.significant[i]), edge, text
             and ('<text x="%.2f" y="%d">%s</text>'):format(x + 3, row * ROW + 13,
               markup.escaped(text)) or "")

@@ -80,7 +80,8 @@ page.script = [[
   var bar = document.getElementById("zoom");
   if (!charts.length || !bar) return;
   var SPACE = 1200, LETTER = 7.3;
-  var state = null;
+  var state = null, HINT = "Click a box to zoom both sides to it, Esc to go back.";
+  bar.textContent = HINT;
   charts.forEach(function (svg) {
     svg.classList.add("live");
     svg.boxes = [].slice.call(svg.querySelectorAll("g")).map(function (g) {
@@ -139,7 +140,7 @@ page.script = [[
         }
       });
     });
-    bar.textContent = "";
+    bar.textContent = found ? "" : HINT;
     if (found) {
       var button = document.createElement("button");
       button.type = "button";
@@ -165,6 +166,6 @@ page.script = [[
 
 -- SHA-256 of the two texts above, in base64.
 page.css_hash = "L0kDv2LAeIeCYMet3qQwS7Y8IPljmCPkUDPOUCUR5gE="
-page.script_hash = "8m6Lq95KE/HrKzUBaWM1ALM61LLH1HUOT2YyG4gVlHk="
+page.script_hash = "l6H2Q/hzMY8V3gcE+eHDyHJ6sG15q8jA7mfbo6/IGYs="
 
 return page

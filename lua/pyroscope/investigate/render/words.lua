@@ -124,8 +124,14 @@ function words.total(report)
   if rel then parts[1] = rel end
   if interval then parts[#parts + 1] = "95% CI " .. interval end
   if totals.A and totals.B and totals.A.rate and totals.B.rate then
-    local text = quantity.text(totals.B.rate - totals.A.rate, unit, { sign = true })
+    local change = totals.B.rate - totals.A.rate
+    -- said where the whole does not show what the findings say
+    local first, ci = report.findings[1], totals.ci95
+    local against = first and (first.delta.abs or 0) * change <= 0
+      or first and ci and ci[1] <= 0 and ci[2] >= 0
+    local text = quantity.text(change, unit, { sign = true })
     if totals.per then text = text .. " per " .. totals.per end
+    if against then text = "total " .. text end
     return #parts > 0 and ("%s (%s)"):format(text, table.concat(parts, ", ")) or text
   end
   return parts[1] and "total " .. table.concat(parts, ", ") or nil
@@ -218,9 +224,14 @@ function words.load(report)
   if not n then return nil end
   local parts = {}
   if n.load_ratio then parts[1] = ("load x%.2f"):format(n.load_ratio) end
-  local i = n.instances
-  if i and i.A and i.B then
-    parts[#parts + 1] = i.A == i.B and ("%d instance%s"):format(i.A, i.A == 1 and "" or "s")
+  local i, design = n.instances, report.design or {}
+  local said = i and design.unit == "pod" and #(design.A or {}) == i.A and #(design.B or {}) == i.B
+  if design.name == "trend" and i and design.replicates and design.replicates.A == i.A then
+    said = true
+  end
+  if i and i.A and i.B and not said and i.A + i.B > 0 then
+    local b = design.name == "trend" and i.A or i.B
+    parts[#parts + 1] = i.A == b and ("%d instance%s"):format(i.A, i.A == 1 and "" or "s")
       or ("%d -> %d instances"):format(i.A, i.B)
   end
   return #parts > 0 and table.concat(parts, ", ") or nil
@@ -268,8 +279,6 @@ function words.fact(fact)
   return fact.label or fact.key or "", text
 end
 
-local MOVES = { shift = true, rename = true, inline = true }
-
 local AWAY = { load = "load", runtime = "runtime work without user code", mix = "mix of instances",
   shift = "shift", rename = "rename", inline = "inlining", transient = "transient",
   season = "season", instrumentation = "instrumentation", warmup = "warm-up" }
@@ -281,10 +290,13 @@ local AWAY = { load = "load", runtime = "runtime work without user code", mix = 
 function words.explained(entry, unit)
   local text = AWAY[entry.kind] or (entry.kind:gsub("_", " "))
   local note = entry.note
+  if note and note:find "^inside " then
+    if not entry.domain then text = text .. " " .. note end
+    note = nil
+  end
   if entry.domain and entry.domain ~= "" and entry.kind ~= "runtime" then
     local inside = (entry.kind == "mix" and " over " or " inside ") .. entry.domain
     text = text .. inside
-    if note == inside:sub(2) then note = nil end
   end
   -- the note of these is a sentence that says it all
   if note and (entry.kind == "runtime" or note:lower():find(text, 1, true) == 1) then
@@ -310,7 +322,7 @@ function words.explained(entry, unit)
   if entry.delta then
     more[#more + 1] = quantity.text(entry.delta, entry.unit or unit, { sign = true })
   end
-  if entry.net and MOVES[entry.kind] then
+  if entry.net then
     more[#more + 1] = ("net %s of the total"):format(units.percent(entry.net, { sign = true }))
   end
   if note then more[#more + 1] = note end
