@@ -14,7 +14,10 @@ local stats = require "pyroscope.investigate.stats"
 ---@field groups { runtime: table, profiler: table }
 ---@field shifts table[]
 
-local function explained_by(list, result, finding)
+-- Kinds whose value is what remains of a move, here as a part of the whole.
+local MOVES = { shift = true, rename = true, inline = true }
+
+local function explained_by(list, result, finding, base)
   for _, known in ipairs(list) do
     if known.kind == result.kind and known.note == result.note and known.value == result.value then
       known.members[#known.members + 1] = finding.name
@@ -23,7 +26,8 @@ local function explained_by(list, result, finding)
     end
   end
   list[#list + 1] = { kind = result.kind, members = { finding.name }, findings = { finding },
-    net = result.value, value = result.value, note = result.note }
+    net = MOVES[result.kind] and base > 0 and result.value / base or nil,
+    value = result.value, note = result.note }
 end
 
 ---@class pyroscope.analysis.context
@@ -70,14 +74,14 @@ return function(u, design, bar, context)
     finding.guards = guards.all(guarded, finding)
     local result = guards.explaining(finding.guards)
     if result then
-      explained_by(explained, result, finding)
+      explained_by(explained, result, finding, tests.base or 0)
     else
       standing[#standing + 1] = finding
     end
   end
   local load = normalise.load(tests.u or u, (tests.last or tests).size)
   if load.changed and #standing == 0 then
-    explained[#explained + 1] = { kind = "load", members = {}, findings = {}, net = load.ratio,
+    explained[#explained + 1] = { kind = "load", members = {}, findings = {},
       value = load.ratio, note = ("load is x%.2f at the median function"):format(load.ratio) }
   end
   for _, group in ipairs { "runtime", "profiler" } do

@@ -13,7 +13,9 @@ local BLOCKS = { windows = "windows", fetch = "fetch", preflight = "preflight",
   frames = "frames", stats = "stats", normalise = "normalise", quantum = "quantum",
   explain = "explain", shifts = "shifts", guards = "guards", analyse = "analyse",
   verdict = "verdict", report = "report", recipes = "recipes", options = "options",
-  recorder = "recorder" }
+  recorder = "recorder", case = "case", evidence = "evidence", where = "where",
+  waiting = "waiting", lives = "lives", growth = "growth", goroutines = "goroutines",
+  heap = "heap", labels = "labels", changes = "changes", quantity = "quantity" }
 
 -- Finding a recipe ----------------------------------------------------------------------------
 
@@ -175,7 +177,8 @@ function investigate.run(recipe, source, given, level)
   local deadline = options.deadline and require "pyroscope.timespec".duration(options.deadline)
   local restore = set_up(source, options)
   local proxy, finish = require "pyroscope.investigate.recorder".wrap(source, {
-    max_requests = options.max_requests, deadline_ms = deadline,
+    max_requests = (source.kind ~= "store" or (given or {}).max_requests)
+      and options.max_requests or nil, deadline_ms = deadline,
     on_progress = options.on_progress })
   local ok, report, bad = pcall(found.run, proxy, options)
   finish()

@@ -184,7 +184,8 @@ function options.complete(recipe, given)
   end
   local bar = require "pyroscope.investigate.verdict".bar(made)
   for _, name in ipairs { "alpha", "min_share", "min_rel" } do
-    if made[name] == nil then made[name] = bar[name] end
+    local scale = recipe.scale and recipe.scale[name] or 1
+    if made[name] == nil then made[name] = bar[name] * scale end
   end
   return made
 end

@@ -15,6 +15,8 @@ end
 ---@field design string         what is compared when nothing is said
 ---@field range? string         how far it looks back by itself
 ---@field selector? string      when none is given
+---@field defaults? table        of shared options
+---@field scale? table           what thresholds of the policy are multiplied with
 ---@field options pyroscope.investigate.option[]
 ---@field next string[]         recipes that follow from its findings
 
@@ -34,6 +36,7 @@ recipes.list = {
   { name = "alloc_pressure", alias = "alloc", class = "alloc_bytes", design = "auto",
     range = "24h",
     question = "Which code creates garbage, did it change, what does the collector cost?",
+    scale = { min_share = 2, min_rel = 2 },
     options = {
       option("heap_rate", "integer", 524288, "bytes between heap samples", "size"),
     }, next = { "cpu_regression" } },
@@ -49,12 +52,12 @@ recipes.list = {
   { name = "mutex_contention", alias = "mutex", class = "mutex_delay", design = "auto",
     range = "24h", question = "Which lock costs waiting time, did it get worse, more often or "
       .. "longer?",
-    options = {
+    defaults = { min_rel = 0.2 }, options = {
       option("bar", "number", 0.05, "mean waiters that count"),
     }, next = { "breakdown", "block_offcpu" } },
   { name = "block_offcpu", alias = "block", class = "block_delay", design = "auto",
     range = "24h", question = "Where does wall time go when it is not CPU?",
-    options = {
+    defaults = { min_rel = 0.2 }, options = {
       option("bar", "number", 0.1, "mean waiters that count"),
     }, next = { "mutex_contention" } },
   { name = "what_changed", alias = "deploy", class = "every class", design = "auto",

@@ -1,0 +1,129 @@
+--- What recipes that compare two sides do before they test: what is looked at, which windows, is
+--- the data good enough, the trees. Each step is a building block of its own.
+
+local design = require "pyroscope.investigate.design"
+local fetch = require "pyroscope.investigate.fetch"
+local preflight = require "pyroscope.investigate.preflight"
+local quantum = require "pyroscope.investigate.quantum"
+local report = require "pyroscope.investigate.report"
+local subject = require "pyroscope.investigate.subject"
+local tree = require "pyroscope.investigate.tree"
+local types = require "pyroscope.types"
+local windows = require "pyroscope.investigate.windows"
+
+local case = {}
+
+---@class pyroscope.case
+---@field source pyroscope.source
+---@field options table
+---@field subject pyroscope.subject
+---@field design pyroscope.design
+---@field quality pyroscope.quality
+---@field samples? pyroscope.samples
+---@field union? pyroscope.union
+
+--- Subject, design and quality of a comparison. `unit` "pod": processes are the replicates.
+---@param source pyroscope.source
+---@param options table
+---@param classes string|string[]
+---@param more? { range?: string, unit?: "pod" }
+---@return pyroscope.case? case
+---@return pyroscope.error? err
+function case.open(source, options, classes, more)
+  more = more or {}
+  local range, err = design.range(source, options, more.range or "24h")
+  if not range then return nil, err end
+  local about
+  about, err = subject.of(source, classes, options.selector, range)
+  if not about then return nil, err end
+  local made
+  made, err = design.choose(source, about, options, more.range or "24h")
+  if not made then return nil, err end
+  local quality
+  quality, err = preflight.run(source, about, made, options)
+  if not quality then return nil, err end
+  if quality.ok then made = design.unit(made, quality, { unit = more.unit }) end
+  return { source = source, options = options, subject = about, design = made, quality = quality,
+    range = range }
+end
+
+-- The count type beside a type, such as samples beside nanoseconds.
+local function companion_of(about)
+  local own = types.row(about.type)
+  for _, id in ipairs(about.all) do
+    local row = types.row(id)
+    if row and row.name == own.name and row.sample_unit == "count"
+      and row.sample_type ~= own.sample_type
+      and (row.sample_type == "samples" or row.sample_type:find "_samples$") then
+      return id
+    end
+  end
+end
+
+local function total_of(source, about, id, window)
+  local rows = fetch.series(source, { selector = about.selector, type = id,
+    from_ms = window.from_ms, to_ms = window.to_ms, step_ms = window.to_ms - window.from_ms })
+  local sum = 0
+  for _, row in ipairs(rows or {}) do sum = sum + row.sum end
+  return sum
+end
+
+--- Value of one raw sample: from the values of the smallest profile, else from the count type.
+---@param self pyroscope.case
+---@return pyroscope.quantum
+function case.quantum(self)
+  local about, least = self.subject, nil
+  for _, sample in ipairs(self.samples) do
+    if sample.profile.sum > 0 and (not least or sample.profile.sum < least.sum) then
+      least = sample.profile
+    end
+  end
+  local found = quantum.infer { class = about.class, runtime = about.runtime, profile = least }
+  local companion = found.source ~= "gcd" and found.source ~= "exact" and companion_of(about)
+  if companion then
+    local window = windows.hull(self.design.B[1] and self.design.B or self.design.A)
+    local total, count = total_of(self.source, about, about.types, window),
+      total_of(self.source, about, companion, window)
+    if count > 0 and total > 0 then
+      return quantum.infer { class = about.class, total = total, companion = count }
+    end
+  end
+  return found
+end
+
+--- Trees of the design, aligned. Gates that need trees are applied to the quality.
+---@param self pyroscope.case
+---@param quantum_of? fun(self: pyroscope.case): pyroscope.quantum
+---@return pyroscope.case? self
+---@return pyroscope.error? err
+function case.fetch(self, quantum_of)
+  local options, about = self.options, self.subject
+  local samples, err = fetch.trees(self.source, { selector = about.selector, type = about.types,
+    design = self.design, interval_ms = self.quality.interval_ms, runtime = about.runtime,
+    max_nodes = options.max_nodes, on_progress = options.on_progress })
+  if not samples then return nil, err end
+  self.samples = samples
+  samples.quantum = (quantum_of or case.quantum)(self)
+  preflight.samples(self.quality, samples, { class = about.class })
+  local u
+  u, err = tree.union(samples, { names = options.name_rules })
+  if not u then return nil, err end
+  if options.ignore then
+    u, err = tree.drop(u, options.ignore)
+    if not u then return nil, err end
+  end
+  self.union = u
+  return self
+end
+
+--- The report of a case: what it holds beside what the recipe says.
+---@param self pyroscope.case
+---@param given table
+---@return pyroscope.report
+function case.report(self, given)
+  given.subject, given.design, given.quality = self.subject, self.design, self.quality
+  given.options, given.union = self.options, given.union or self.union
+  return report.new(given)
+end
+
+return case

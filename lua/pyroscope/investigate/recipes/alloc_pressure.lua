@@ -1,0 +1,48 @@
+--- Which code creates garbage, did it change, what does the collector cost because of it?
+
+local inv = require "pyroscope.investigate"
+
+return function(source, options)
+  local case, err = inv.case.open(source, options, { "alloc_bytes" })
+  if not case then return nil, err end
+  if not case.quality.ok then return inv.case.report(case, { recipe = "alloc_pressure" }) end
+  case, err = inv.case.fetch(case, inv.heap.quantum)
+  if not case then return nil, err end
+  local subject, design, quality = case.subject, case.design, case.quality
+
+  local result = inv.analyse(case.union, design, inv.verdict.bar(options), { quality = quality,
+    class = subject.class, domains = options.domains,
+    blocks = inv.evidence.blocks(source, subject, design, quality,
+      { max_nodes = options.max_nodes, names = options.name_rules }),
+    mix = function(found)
+      inv.evidence.mix(source, subject, design, found,
+        { max_nodes = options.max_nodes, names = options.name_rules })
+    end })
+  inv.heap.split(case, result.findings)
+  inv.evidence.locate(source, subject, design, result.findings)
+  inv.where.find(source, subject, design, result.findings,
+    { max_nodes = options.max_nodes, names = options.name_rules })
+
+  local notes, tables = {}, {}
+  local collector = inv.heap.collector(case)
+  if collector then
+    tables[1] = { title = "What it costs the CPU", columns = { { key = "what", label = "work" },
+      { key = "before", label = "before", unit = "share" },
+      { key = "after", label = "after", unit = "share" } },
+      rows = { { what = "garbage collector", before = collector.gc.A, after = collector.gc.B },
+        { what = "allocator", before = collector.alloc.A, after = collector.alloc.B } } }
+    notes[1] = { code = "apportioned", message = "a site's part of the collector is apportioned "
+      .. "by bytes: the collector is not charged to who allocates" }
+    local growth = result.tests.size.total.B > 0 and collector.gc.B or 0
+    for _, finding in ipairs(result.findings) do
+      finding.tax = growth * finding.after.total * result.tests.size.n.B
+        / result.tests.size.total.B
+    end
+  end
+  return inv.case.report(case, { recipe = "alloc_pressure", findings = result.findings,
+    explained_away = result.explained, tests = result.tests, groups = result.groups,
+    notes = notes, tables = tables, next = #result.findings > 0
+      and { { recipe = "cpu_regression", args = {} } } or {},
+    icicle = #result.findings > 0
+      and inv.evidence.icicle(case.union, result.tests, result.findings) or nil })
+end

@@ -1,0 +1,47 @@
+--- Did this service become more expensive, since when, in which code, by how much?
+
+local inv = require "pyroscope.investigate"
+
+return function(source, options)
+  local case, err = inv.case.open(source, options, { "cpu", "wall" })
+  if not case then return nil, err end
+  if not case.quality.ok then return inv.case.report(case, { recipe = "cpu_regression" }) end
+  case, err = inv.case.fetch(case)
+  if not case then return nil, err end
+  local subject, design, quality = case.subject, case.design, case.quality
+
+  local result = inv.analyse(case.union, design, inv.verdict.bar(options), { quality = quality,
+    class = subject.class, domains = options.domains,
+    blocks = inv.evidence.blocks(source, subject, design, quality,
+      { max_nodes = options.max_nodes, names = options.name_rules }),
+    mix = function(found)
+      inv.evidence.mix(source, subject, design, found,
+        { max_nodes = options.max_nodes, names = options.name_rules })
+    end })
+  inv.evidence.locate(source, subject, design, result.findings)
+  inv.where.find(source, subject, design, result.findings,
+    { max_nodes = options.max_nodes, names = options.name_rules })
+
+  local notes = {}
+  if subject.class == "wall" then
+    notes[1] = { code = "wall",
+      message = "there is no CPU type: wall time, which includes waiting" }
+  end
+  local next_steps = {}
+  for _, finding in ipairs(result.findings) do
+    if finding.delta.abs > 0 then
+      next_steps[1] = { recipe = "breakdown", args = {} }
+      if inv.frames.gc(finding.name, subject.runtime) then
+        next_steps[2] = { recipe = "alloc_pressure", args = {} }
+      end
+    end
+  end
+  if #result.findings == 0 and result.load.changed then
+    next_steps[1] = { recipe = "what_changed", args = {} }
+  end
+  return inv.case.report(case, { recipe = "cpu_regression", findings = result.findings,
+    explained_away = result.explained, tests = result.tests, groups = result.groups,
+    notes = notes, next = next_steps,
+    icicle = #result.findings > 0
+      and inv.evidence.icicle(case.union, result.tests, result.findings) or nil })
+end
