@@ -119,4 +119,40 @@ function recorded.sides(class, a, b)
   return samples, { name = "before_after", unit = "pod", paired = false }
 end
 
+--- The baselines of two incidents as one bundle, the second a minute after the first: a folder of
+--- copies, the truth of the first, the windows, and what removes the folder.
+---@param a string
+---@param b string
+---@return string folder, table truth, table windows, fun() remove
+function recorded.pair(a, b)
+  local folder, remove = require "spec.lab.source".folder()
+  local truth = recorded.truth(a)
+  local lines, windows, moved = {}, {}, 0
+  for _, side in ipairs { { "A", a }, { "B", b } } do
+    local window = recorded.truth(side[2]).baseline
+    local from, to = math.tointeger(window.from_ms), math.tointeger(window.to_ms)
+    if side[1] == "B" then moved = windows.A.to_ms + 60000 - from end
+    windows[side[1]] = { from_ms = from + moved, to_ms = to + moved }
+    assert(os.execute(("cp -r '%s/%s' '%s/%s' && chmod -R u+w '%s/%s'"):format(recorded.folder, side[2], folder,
+      side[1], folder, side[1])))
+    for line in io.lines(("%s/%s/index.jsonl"):format(recorded.folder, side[2])) do
+      local time = math.tointeger(tonumber(line:match '"time_ms":(%d+)'))
+      if time >= from and time < to then
+        -- fresh processes: pods of the two sides are others, a version tells them apart
+        lines[#lines + 1] = (line:gsub('"file":"', '"file":"' .. side[1] .. "/")
+          :gsub('"time_ms":%d+', ('"time_ms":%d'):format(time + moved))
+          :gsub('"pod":"([^"]+)"', ('"pod":"%s-%%1"'):format(side[1]:lower()))
+          :gsub(',"version":"[^"]*"', ""))
+      end
+    end
+  end
+  for name, text in pairs { ["index.jsonl"] = table.concat(lines, "\n") .. "\n",
+    ["bundle.json"] = '{"format":"pyroscope-bundle","version":1,"title":"Two baselines"}' } do
+    local file = assert(io.open(folder .. "/" .. name, "wb"))
+    file:write(text)
+    file:close()
+  end
+  return folder, truth, windows, remove
+end
+
 return recorded

@@ -1,0 +1,147 @@
+--- Recipes from end to end: bundles of the lab, and recorded incidents with the pairs of their
+--- baselines. Left out where the data is not there.
+
+local bundles = require "spec.lab.bundles"
+local judge = require "spec.lab.judge"
+local recorded = require "spec.lab.recorded"
+local frames = require "pyroscope.investigate.frames"
+
+local rows, scenes = {}, {}
+
+-- Recipes that this tree has.
+local RECIPES = {}
+for _, name in ipairs { "cpu_regression", "memory_leak", "alloc_pressure", "goroutine_leak", "mutex_contention",
+  "block_offcpu" } do
+  if package.searchpath("pyroscope.investigate.recipes." .. name, package.path) then
+    RECIPES[#RECIPES + 1] = name
+    RECIPES[name] = true
+  end
+end
+
+local function at(list, i) return list[(i - 1) % #list + 1] end
+
+local function row(id, title, limits)
+  limits.id, limits.title = id, title
+  rows[#rows + 1] = limits
+end
+
+local function tell(what, report)
+  if os.getenv "LAB_TELL" then
+    io.stderr:write(what, ": ", report.verdict, " ", report.reason or "", "\n", report:text(), "\n")
+  end
+end
+
+-- Bundles of the lab ---------------------------------------------------------------------------
+
+local NEEDS = { [bundles.cpu] = "cpu_regression", [bundles.memory] = "memory_leak",
+  [bundles.goroutines] = "goroutine_leak", [bundles.mutex] = "mutex_contention" }
+
+local function scene(id, runs, title, limits, make, options, judged)
+  if not RECIPES[NEEDS[make]] then return end
+  row(id, title, limits)
+  scenes[id] = { runs = runs, run = function(i, emit)
+    local report, bundle = bundles.run(make, at(options, i))
+    if not report then return end
+    tell(id, report)
+    emit(id, judged(report, bundle) and 1 or 0)
+  end }
+end
+
+local function first_is_cause(report, bundle)
+  local first = report.findings[1]
+  return report.verdict == "regression" and first ~= nil and judge.locates(first, bundle.frames)
+end
+
+local function quiet(report) return report.verdict ~= "regression" end
+
+scene("e2e_cpu", 0.05, "cpu_regression on a bundle, C1-C4 of 5-20 %: verdict and first cause", { above = 0.9 }, bundles.cpu,
+  { { fault = "C1" }, { fault = "C2" }, { fault = "C3" }, { fault = "C4", share = 0.1 } }, first_is_cause)
+scene("e2e_cpu_none", 0.05, "cpu_regression on a bundle, nothing, load x2, code that moved: quiet", { above = 0.97 },
+  bundles.cpu, { {}, { load = 2 }, { fault = "N3", variant = "wrapper" }, { fault = "N3", variant = "package" } }, quiet)
+scene("e2e_cpu_spike", 0.03, "cpu_regression on a bundle, gone after half of the time: quiet", { above = 0.95 }, bundles.cpu,
+  { { fault = "C1", factor = 4, spike = true } }, quiet)
+scene("e2e_leak", 0.03, "memory_leak, 1-2 %/h, with restarts: site", { above = 0.95 }, bundles.memory,
+  { { shape = "leak", rate = 0.02 }, { shape = "leak", rate = 0.01, restarts = true } }, first_is_cause)
+scene("e2e_leak_none", 0.03, "memory_leak, a cache that warms up, nothing: quiet", { above = 0.98 }, bundles.memory,
+  { { shape = "warmup" }, {}, { restarts = true } }, quiet)
+scene("e2e_goroutine", 0.03, "goroutine_leak G1 100/h: key first, on all pods or the one", { above = 0.98 },
+  bundles.goroutines, { { rate = 100 }, { rate = 100, one = true } }, function(report, bundle)
+    if not first_is_cause(report, bundle) then return false end
+    if not bundle.pod then return true end
+    local pods = report.findings[1].instances
+    return pods and (pods[1] == bundle.pod or pods[1] and pods[1].name == bundle.pod or pods[bundle.pod] ~= nil)
+  end)
+scene("e2e_goroutine_none", 0.03, "goroutine_leak, bursts of requests only: quiet", { above = 0.98 },
+  bundles.goroutines, { {} }, quiet)
+scene("e2e_mutex", 0.03, "mutex_contention L1, x3 longer or more often: site", { above = 0.95 }, bundles.mutex,
+  { { longer = 3 }, { more = 3 } }, first_is_cause)
+scene("e2e_mutex_none", 0.03, "mutex_contention, nothing: quiet", { above = 0.97 }, bundles.mutex, { {} }, quiet)
+
+-- Recorded incidents -----------------------------------------------------------------------------
+
+local OF = { cpu_regression = "cpu_regression", memory_leak = "memory_leak", goroutine_leak = "goroutine_leak",
+  mutex_contention = "mutex_contention", alloc_pressure = "alloc_pressure", blocking = "block_offcpu" }
+
+local ill, healthy, pairs_of = {}, {}, {}
+for _, name in ipairs(recorded.names()) do
+  local truth = recorded.truth(name)
+  if OF[truth.kind] then
+    if RECIPES[OF[truth.kind]] then ill[#ill + 1] = name end
+  else
+    for _, recipe in ipairs(RECIPES) do healthy[#healthy + 1] = { name, recipe } end
+  end
+end
+for _, a in ipairs(recorded.names "checkout") do
+  for _, b in ipairs(recorded.names "checkout") do
+    if a ~= b then pairs_of[#pairs_of + 1] = { a, b } end
+  end
+end
+
+local function investigate(recipe, folder, truth, windows)
+  local pyroscope = require "pyroscope"
+  local report, err = pyroscope.investigate(recipe, assert(pyroscope.open(folder)),
+    { selector = ('{service_name="%s"}'):format(truth.service), at = windows })
+  if not report then error(("%s of %s: %s"):format(recipe, folder, err.message), 0) end
+  tell(recipe .. " " .. folder, report)
+  return report
+end
+
+row("incident_verdict", "recorded incidents: verdict, and the first cause in entry..hot", { above = 1, goal = "all" })
+row("incident_node", "recorded incidents: node is the cause", { above = 0.85 })
+scenes.incidents = { count = #ill, run = function(i, emit)
+  local truth = recorded.truth(ill[i])
+  local report = investigate(OF[truth.kind], recorded.folder .. "/" .. ill[i], truth,
+    { A = truth.baseline, B = truth.incident })
+  local first = report.findings[1]
+  local inside, exact = false, false
+  if first then inside, exact = judge.locates(first, { frames.normalise(truth.cause["function"]) }) end
+  emit("incident_verdict", report.verdict == "regression" and inside and 1 or 0)
+  emit("incident_node", exact and 1 or 0)
+end }
+
+row("incident_quiet", "recorded phases without a fault, six recipes: no regression", { above = 1, goal = "all" })
+scenes.healthy = { count = #healthy, run = function(i, emit)
+  local name, recipe = table.unpack(healthy[i])
+  local truth = recorded.truth(name)
+  local report = investigate(recipe, recorded.folder .. "/" .. name, truth, { A = truth.baseline, B = truth.incident })
+  emit("incident_quiet", quiet(report) and 1 or 0)
+end }
+
+for _, recipe in ipairs(RECIPES) do
+  -- waits for the pool of connections do differ between these baselines, from none to nine
+  local differs = recipe == "block_offcpu"
+  row("pairs_" .. recipe, ("A/A on real pairs through `%s`%s"):format(recipe,
+    differs and " (pool waits differ in truth, 0 to 9)" or ""), { below = not differs and 0.01 or nil })
+end
+scenes.pairs = { count = #pairs_of, run = function(i, emit)
+  local folder, truth, windows, remove = recorded.pair(pairs_of[i][1], pairs_of[i][2])
+  local ok, problem = pcall(function()
+    for _, recipe in ipairs(RECIPES) do
+      emit("pairs_" .. recipe, quiet(investigate(recipe, folder, truth, windows)) and 0 or 1)
+    end
+  end)
+  remove()
+  if not ok then error(problem, 0) end
+end }
+
+return { rows = rows, scenes = scenes }
