@@ -100,6 +100,13 @@ do
   end)
 end
 
+check("union of 16 x 50,000 nodes, 12 rounds of peeling, against reading", 6, true, function()
+  return processes(3, lua .. "spec/bench/union.lua 50000 16 5")
+end)
+check("the same, bytes of memory a node and sample", 60, true, function()
+  return processes(1, lua .. "spec/bench/union.lua 50000 16 1 peak")
+end)
+
 check("require 'pyroscope' against bare Lua, whole process", 1.4, true, function()
   return output("python3 spec/bench/process.py 41 \"" .. "lua5.4 -e ''" .. "\" \""
     .. "lua5.4 -e 'require [[pyroscope]]'" .. "\" env LUA_PATH='" .. package.path

@@ -217,7 +217,7 @@ static uint32_t checknode (lua_State *L, const luaunion *u, int index) {
 
 /* A share of the sums of both sides: what is at least that large is kept. */
 typedef struct bar {
-  long double least[2];
+  double least[2];
   bool both[2]; /* the side has a value at all */
 } bar;
 
@@ -236,7 +236,7 @@ static bar checkbar (lua_State *L, const luaunion *u, int arg) {
   luaL_argcheck(L, share >= 0 && share <= 1, arg, "must be a share, 0 to 1");
   sidesums(u, pyr_forest_total(&u->f, 0), sums);
   for (side = 0; side < 2; side++) {
-    b.least[side] = (long double)share * sums[side];
+    b.least[side] = share * (double)sums[side];
     b.both[side] = sums[side] > 0 || share == 0;
   }
   return b;
@@ -245,8 +245,8 @@ static bar checkbar (lua_State *L, const luaunion *u, int arg) {
 static bool reaches (const luaunion *u, const bar *b, const int64_t *v) {
   long double sums[2];
   sidesums(u, v, sums);
-  return (b->both[0] && sums[0] >= b->least[0]) ||
-         (b->both[1] && sums[1] >= b->least[1]);
+  return (b->both[0] && (double)sums[0] >= b->least[0]) ||
+         (b->both[1] && (double)sums[1] >= b->least[1]);
 }
 
 static int union_size (lua_State *L) {

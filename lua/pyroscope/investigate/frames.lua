@@ -25,6 +25,8 @@ function frames.check_rules(off)
   end
 end
 
+local LONGEST = 4096 -- a longer name is data of somebody who means no good
+
 --- A name under the rules that make builds and versions comparable; `off` switches rules off
 --- (`{ go_shapes = false }`). Applying them twice changes nothing more.
 ---@param name string
@@ -34,7 +36,7 @@ function frames.normalise(name, off)
   local find = string.find
   -- nearly all names: nothing here to look at
   if not find(name, "[%d%[%$%@:]") and not find(name, ".cold", 1, true)
-      and not find(name, "Lambda", 1, true) then
+      and not find(name, "-range", 1, true) or #name > LONGEST then
     return name
   end
   for i = 1, #rules do
@@ -62,6 +64,8 @@ end
 local aliases = { java = "jvm", javascript = "node", nodejs = "node", csharp = "dotnet",
   ["c++"] = "native", cpp = "native", c = "native", ebpf = "native", golang = "go" }
 
+local SEEN = 512 -- bytes of a name that tell whose it is
+
 local function family(runtime, name)
   runtime = runtime and (aliases[runtime] or runtime)
   if runtime and tables.roles[runtime] then return runtime end
@@ -88,6 +92,7 @@ end
 ---@return "app"|"library"|"runtime"|"profiler"
 function frames.role(name, runtime)
   if name == "" then return "runtime" end
+  if #name > SEEN then name = name:sub(1, SEEN) end
   local of = family(runtime, name)
   local known = tables.roles[of]
   if of == "go" then return go_role(name, known) end
@@ -99,13 +104,16 @@ function frames.role(name, runtime)
   return "app"
 end
 
+local VOTERS = 500 -- names that are looked at, spread over all
+
 --- The runtime most of these names look like, or "unknown".
 ---@param names string[]
 ---@return string
 function frames.runtime(names)
   local best, most = "unknown", 0
   local votes = {}
-  for _, name in ipairs(names) do
+  for at = 1, #names, math.max(1, #names // VOTERS) do
+    local name = names[at]:sub(1, SEEN)
     for i, look in ipairs(tables.looks) do
       local weight = 0
       for _, row in ipairs(look[2]) do
@@ -132,7 +140,8 @@ local function first_wait(names, of, waits)
   local weak, at
   for i = #names, 1, -1 do
     if weak and at - i > LOOK_ABOVE then break end
-    local name = of == "jvm" and names[i]:gsub("/", ".") or names[i]
+    local name = names[i]:sub(1, SEEN)
+    if of == "jvm" then name = name:gsub("/", ".") end
     for _, row in ipairs(waits) do
       if name:find(row[2]) then
         if not row.weak then return row[1], i end
@@ -194,6 +203,7 @@ end
 ---@return string?
 function frames.gc(name, runtime)
   runtime = runtime and (aliases[runtime] or runtime)
+  name = name:sub(1, SEEN)
   for _, of in ipairs { "go", "jvm", "dotnet", "python", "node", "ruby" } do
     if not tables.gc[runtime] or runtime == of then
       if matches(name, tables.gc[of].gc) then return "gc" end

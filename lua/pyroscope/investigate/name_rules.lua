@@ -24,7 +24,7 @@ local function module_version(name)
 end
 
 local function go_closures(name)
-  name = name:gsub("%.func%d+", ".func"):gsub("%.gowrap%d+", ".gowrap")
+  name = name:gsub("%.func%d+%f[^%w_]", ".func"):gsub("%.gowrap%d+", ".gowrap")
     :gsub("%.deferwrap%d+", ".deferwrap"):gsub("%-range%d+", "-range")
     :gsub("%.init%.%d+", ".init")
   local n
@@ -37,10 +37,10 @@ local function go_closures(name)
   return name
 end
 
-local hash = "::h" .. ("%x"):rep(16)
+local HASH = "::h" .. ("%x"):rep(16)
 
 local function rust_hash(name)
-  return (name:gsub(hash .. "%f[^%x]", ""):gsub("%.llvm%.%d+", "")
+  return (name:gsub(HASH .. "%f[^%x]", ""):gsub("%.llvm%.%d+", "")
     :gsub("%[%x%x%x%x%x%x%x%x%x*%]::", "::"):gsub("{closure#%d+}", "{closure}")
     :gsub("{{closure}}%[%d+%]", "{{closure}}"))
 end
@@ -97,17 +97,14 @@ end
 
 ---@type { name: string, has: string[], apply: fun(name: string): string }[]
 return {
+  { name = "jvm_generated", has = { "$", "Accessor", "_[" }, apply = jvm_generated },
   { name = "go_shapes", has = { "[" }, apply = go_shapes },
   { name = "module_version", has = { "@v", "/v" }, apply = module_version },
-  { name = "go_closures", has = { ".func", ".gowrap", ".deferwrap", "-range", ".init." },
-    apply = go_closures },
+  { name = "go_closures", has = { ".func", "wrap", "-range", ".init." }, apply = go_closures },
   { name = "rust_hash", has = { "::", ".llvm." }, apply = rust_hash },
-  { name = "jvm_generated", has = { "$", "LambdaForm", "Accessor", "_[" }, apply = jvm_generated },
-  { name = "dotnet_generated", has = { "DisplayClass", ">b__", ">d__", ">g__" },
-    apply = dotnet_generated },
+  { name = "dotnet_generated", has = { "__", "DisplayClass" }, apply = dotnet_generated },
   { name = "cpp_clones", has = { "[clone", ".isra", ".part", ".constprop", ".cold", ".lto_priv" },
     apply = cpp_clones },
   { name = "addresses", has = { "0x" }, apply = addresses },
-  { name = "script_lines", has = { ".py", ".rb", "js:", "ts:", "jsx:", "tsx:", ".php", "node:" },
-    apply = script_lines },
+  { name = "script_lines", has = { ":" }, apply = script_lines },
 }
