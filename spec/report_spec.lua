@@ -162,7 +162,11 @@ describe("a report", function()
     end
     local value = cjson.decode(report.new(reports.regression()):json())
     assert.same({ 2, 3 }, { value.findings[1].entry, value.findings[1].node })
-    for _, text in ipairs { "", "[]", "{}", '{"schema":"pyroscope-investigation/2"}', "nonsense" } do
+    local head = '{"schema":"pyroscope-investigation/1","verdict":"regression"'
+    assert(report.from_json(head .. ',"summary":null}')):text()
+    for _, text in ipairs { "", "[]", "{}", '{"schema":"pyroscope-investigation/2"}', "nonsense",
+      '{"schema":"pyroscope-investigation/1"}', head .. ',"findings":[1]}', head .. ',"findings":[{}]}',
+      head .. ',"subject":"x"}', head .. ',"exit_code":"10"}' } do
       local r, err = report.from_json(text)
       assert.is_nil(r)
       assert.matches("^%a+$", err.kind)
@@ -276,6 +280,30 @@ describe("the forms of a report", function()
       cjson.decode(r:diagnostics())
       assert.equal(r:json(), assert(report.from_json(r:json())):json())
     end
+  end)
+
+  it("hold no markup but their own, as another parser reads them", function()
+    if not os.execute "python3 -c 'import html.parser' 2>/dev/null" then pending "needs python3" end
+    local state = 7
+    local function random(n)
+      state = (state * 6364136223846793005 + 1442695040888963407)
+      return (state >> 33) % n + 1
+    end
+    local pieces = { "<", ">", "&", "\"", "'", "<b", "</", "<!--", "-->", "]]>", "<![CDATA[", "`", "\\", "\0", "\255",
+      "\u{202e}", "\n", "javascript:", "&#60;", "&lt;", " onload=x ", "=", "/", "style", "script", "é", "\xe2\x80", "%" }
+    local path = os.tmpname()
+    local file = assert(io.open(path, "wb"))
+    for _ = 1, 60 do
+      local parts = {}
+      for i = 1, 12 do parts[i] = pieces[random(#pieces)] end
+      file:write(report.new(poisoned(table.concat(parts))):html(), "\0")
+    end
+    file:close()
+    local pipe = assert(io.popen("python3 spec/support/html_tags.py < " .. path .. " 2>&1"))
+    local said = pipe:read "a"
+    pipe:close()
+    os.remove(path)
+    assert.equal("60 pages\n", said)
   end)
 
   it("are well-formed XML, whatever the names", function()

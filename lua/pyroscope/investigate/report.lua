@@ -119,14 +119,49 @@ function report.new(given)
   return self
 end
 
--- What JSON has lost: whole numbers are integers again, places count from 1.
+-- What JSON has lost: whole numbers are integers again. `null` says no more than absence.
 local function restored(value)
   if type(value) == "table" then
     local out = {}
     for key, item in pairs(value) do out[key] = restored(item) end
     return out
   end
+  if type(value) == "userdata" then return nil end
   return math.type(value) == "float" and math.tointeger(value) or value
+end
+
+-- Fields of a document and of a finding that every writer relies on.
+local SHAPE = { verdict = "string", exit_code = "integer", subject = "table", design = "table",
+  totals = "table", sensitivity = "table", data_quality = "table", provenance = "table",
+  normalisation = "table", summary = "string", recipe = "string", outcome = "string" }
+local FINDING = { id = "string", fingerprint = "string", rank = "integer", kind = "string",
+  title = "string", severity = "string", confidence = "string", confidence_score = "number",
+  name = "string", delta = "table", path = "table", entry = "integer", node = "integer",
+  before = "table", after = "table", blocks = "table", location = "table", test = "table",
+  persistence = "table", labels = "table", slope = "table", unit = "string" }
+local NEEDED = { "id", "fingerprint", "rank", "kind", "title", "severity", "confidence",
+  "confidence_score" }
+
+local function misshapen(value, shape)
+  for key, kind in pairs(shape) do
+    local item = value[key]
+    if item ~= nil and type(item) ~= kind and math.type(item) ~= kind then return key end
+  end
+end
+
+-- The first thing that is not as the schema has it, or nil.
+local function wrong(self)
+  local bad = type(self.verdict) ~= "string" and "verdict" or misshapen(self, SHAPE)
+  if bad then return bad end
+  for i, f in ipairs(self.findings) do
+    local where = ("findings[%d]"):format(i - 1)
+    if type(f) ~= "table" then return where end
+    bad = misshapen(f, FINDING)
+    for _, key in ipairs(NEEDED) do
+      if f[key] == nil then bad = bad or key end
+    end
+    if bad then return where .. "." .. bad end
+  end
 end
 
 --- A report from its JSON.
@@ -152,6 +187,11 @@ function report.from_json(text)
     if type(self[key]) ~= "table" then self[key] = {} end
   end
   self.data_quality = self.data_quality or { warnings = {} }
+  local where = wrong(self)
+  if where then
+    return nil, errors.new { kind = "decode",
+      message = ("this is no whole report: %s is missing or of another type"):format(where) }
+  end
   for _, f in ipairs(self.findings) do
     f.delta = f.delta or {}
     if f.entry then f.entry = f.entry + 1 end

@@ -10,6 +10,7 @@ local verdict = require "pyroscope.investigate.verdict"
 local document = require "pyroscope.investigate.document"
 local facts = require "pyroscope.investigate.render.facts"
 local steps = require "pyroscope.investigate.render.steps"
+local quality = require "pyroscope.investigate.render.quality"
 local words = require "pyroscope.investigate.render.words"
 
 local writer = {}
@@ -230,9 +231,9 @@ function writer.write(report, options)
   local missed = words.missed(report)
   put(list("Could have missed", { missed }))
   put(list("Next", steps.list(report), true))
-  local quality = words.quality(report)
-  if #quality > 0 then
-    put("<details><summary>Data quality</summary>\n" .. pairs_table(quality) .. "</details>\n")
+  local checked = quality.rows(report)
+  if #checked > 0 then
+    put("<details><summary>Data quality</summary>\n" .. pairs_table(checked) .. "</details>\n")
   end
   local made = report.provenance or {}
   local from = { "pyroscope " .. (made.module or ""), report.recipe, made.policy

@@ -7,6 +7,7 @@ local screen = require "pyroscope.cli.screen"
 local units = require "pyroscope.units"
 local facts = require "pyroscope.investigate.render.facts"
 local steps = require "pyroscope.investigate.render.steps"
+local quality = require "pyroscope.investigate.render.quality"
 local words = require "pyroscope.investigate.render.words"
 
 local writer = {}
@@ -131,11 +132,11 @@ function writer.write(report, options)
   local commands = steps.list(report)
   for i, command in ipairs(commands) do commands[i] = code(command) end
   if #commands > 0 then lines[#lines + 1] = "next: " .. table.concat(commands, " · ") end
-  local quality = words.quality(report)
-  if #quality > 0 then
+  local checked = quality.rows(report)
+  if #checked > 0 then
     lines[#lines + 1] = "\n<details><summary>Data quality</summary>\n"
     local rows = {}
-    for i, row in ipairs(quality) do rows[i] = { escaped(row[1]), escaped(row[2]) } end
+    for i, row in ipairs(checked) do rows[i] = { escaped(row[1]), escaped(row[2]) } end
     table_lines(lines, { { "what" }, { "value" } }, rows)
     lines[#lines + 1] = "</details>"
   end
