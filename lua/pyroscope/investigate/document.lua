@@ -22,6 +22,20 @@ function document.copy(source)
   return out
 end
 
+--- Plain data with its numbers to ten digits, which is what the JSON has: every form of a report
+--- says the same, also when it was read back.
+---@param value any
+---@return any
+function document.rounded(value)
+  if math.type(value) == "float" then
+    return value - value == 0 and tonumber(("%.10g"):format(value)) + 0.0 or value
+  end
+  if type(value) ~= "table" or getmetatable(value) then return value end
+  local out = {}
+  for key, item in pairs(value) do out[key] = document.rounded(item) end
+  return out
+end
+
 local WINDOW = { "from_ms", "to_ms", "selector", "instance", "stratum", "day" }
 
 local function windows(list)
@@ -261,6 +275,9 @@ function document.tables(list)
   return out
 end
 
+local LABELS = { doubling_hours = "doubles in", hours_to_limit = "limit reached in",
+  slope_per_hour = "growth per hour", resident_unexplained = "resident memory not explained" }
+
 -- What the end of a key says of its unit.
 local function unit_of(key, unit)
   if key:find "hours$" then return "hours" end
@@ -276,7 +293,7 @@ function document.facts(given, unit)
   if not given or #given > 0 then return given end
   local out = {}
   for key, value in pairs(given) do
-    out[#out + 1] = { key = key, label = key:gsub("_", " "), value = value,
+    out[#out + 1] = { key = key, label = LABELS[key] or key:gsub("_", " "), value = value,
       unit = unit_of(key, unit) }
   end
   table.sort(out, function(a, b) return a.key < b.key end)

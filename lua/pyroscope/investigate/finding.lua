@@ -98,8 +98,9 @@ function finding.title(f, unit)
   end
   local delta = f.delta or {}
   if unit == "waiters" and f.before and f.after and f.after.total and f.before.total then
-    return ("%s %s -> %s"):format(name, quantity.text(f.before.total, unit, { bare = true }),
-      quantity.text(f.after.total, unit))
+    return ("%s %s -> %s mean waiters"):format(name,
+      quantity.text(f.before.total, unit, { bare = true }),
+      quantity.text(f.after.total, unit, { bare = true }))
   end
   if not delta.abs then return name .. (WORDS[f.kind] or "") end
   return ("%s %s%s%s"):format(name, quantity.text(delta.abs, unit, { sign = true }),
@@ -123,6 +124,7 @@ function finding.complete(f, context)
   if not out.per and context.subject.kind == "stock" then out.per = "instance" end
   out.before = side(f.before, a, totals.A and totals.A.rate)
   out.after = side(f.after, b, totals.B and totals.B.rate)
+  if f.location then out.location = { file = f.location.file, line = f.location.line } end
   local d = f.delta or {}
   local abs = d.abs and scaled(d.abs, a)
   if not abs and out.before and out.after and out.before.total and out.after.total then

@@ -91,7 +91,8 @@ local function report_of_error(found, options, err)
   local reason = REASONS[err.code or ""] and err.code or err.kind == "no_data" and "no_data"
   if not reason then return nil end
   local cut = reason == "deadline" or reason == "max_requests"
-  local message = err.message .. (err.hint and "; " .. err.hint:gsub("\n%s*", ", ") or "")
+  local hint = err.hint and err.hint:gsub(":\n%s*", ": "):gsub("\n%s*", ", ")
+  local message = err.message .. (hint and "; " .. hint or "")
   local report = require "pyroscope.investigate.report".new { recipe = found.name,
     verdict = "inconclusive", reason = reason, subject = { selector = options.selector,
       class = found.class ~= "every class" and found.class or nil },

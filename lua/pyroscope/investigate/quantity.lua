@@ -73,6 +73,11 @@ end
 
 local function cores(value, options, word)
   local size = math.abs(value)
+  if size > 0 and size < 0.00095 then
+    local text = ("%.2g"):format(value):gsub("e%-0*", "e-")
+    if options.sign and value > 0 then text = "+" .. text end
+    return word and text .. " " .. word or text
+  end
   local digits = size >= 99.95 and 0 or size >= 9.995 and 1 or size >= 0.095 and 2 or nil
   local text = units.cores(value, { digits = digits, sign = options.sign, short = true })
   return text:gsub("c$", word ~= "" and " " .. word or "")
@@ -81,6 +86,11 @@ end
 -- Small numbers keep two digits, whole ones none.
 local function count(value, options, word)
   local size = math.abs(value)
+  if size > 0 and size < 0.00095 then
+    local text = ("%.2g"):format(value):gsub("e%-0*", "e-")
+    if options.sign and value > 0 then text = "+" .. text end
+    return word and text .. " " .. word or text
+  end
   local digits = size >= 99.95 and 0 or size >= 0.995 and 1 or size >= 0.0995 and 2 or nil
   local whole = math.tointeger(value)
   local text = units.count(whole or value, { sign = options.sign,
@@ -99,7 +109,7 @@ local plain = {
   ratio = function(v) return ("x%.2f"):format(v) end,
   time_ms = function(v, o) return units.time(v, o) end,
   span_ms = function(v) return units.span(v) end,
-  waiters = function(v, o) return count(v, o, not o.bare and "mean waiters" or nil) end,
+  waiters = function(v, o) return count(v, o, not o.bare and "waiters" or nil) end,
 }
 plain.percent = plain.share
 

@@ -113,6 +113,9 @@ function report.new(given)
   self.confidence = given.confidence or self.confidence
   self.summary = given.summary
   setmetatable(self, meta)
+  for key, value in pairs(self) do
+    if key ~= "icicle" then self[key] = document.rounded(value) end
+  end
   if not self.summary then
     self.summary = require "pyroscope.investigate.render.words".summary(self)
   end

@@ -169,7 +169,7 @@ function verdict.confidence(finding, context)
   return score, verdict.word(score), f
 end
 
-local DOUBTS = { { "persistence", "unknown", "too short after the change to see if it lasts" },
+local DOUBTS = { { "persistence", "unknown", "too short to see if it lasts" },
   { "persistence", "fading", "fading at the end" }, { "design", nil, "few replicates" },
   { "other", nil, "truncated stacks could hide it" } }
 

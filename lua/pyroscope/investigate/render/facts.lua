@@ -44,6 +44,7 @@ local KINDS = { new_code = "new code", removed_code = "gone" }
 
 -- What labels say: `97% of it in version=v42`.
 local function label_words(f, parts)
+  if #(f.path or {}) == 0 and f.explains then return end -- the finding is the label
   for _, row in ipairs(f.labels and f.labels.explained_by or {}) do
     local values = table.concat(row.values or { row.value }, ",")
     parts[#parts + 1] = row.ep and ("%s of it in %s=%s"):format(

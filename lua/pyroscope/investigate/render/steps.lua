@@ -41,7 +41,8 @@ local function retry(report)
   local options = report.provenance and report.provenance.options or {}
   local target = report.subject and (report.subject.target or report.subject.service)
   local behind = target and " " .. quoted(target) or ""
-  if MORE[report.reason] and report.recipe and options.effort ~= "deep" then
+  local path = report.provenance and report.provenance.read_path
+  if MORE[report.reason] and report.recipe and options.effort ~= "deep" and path ~= "files" then
     return { { recipe = report.recipe, args = { effort = "deep" } } }
   end
   if report.reason == "type_absent" then return { "pscope types" .. behind } end

@@ -172,17 +172,58 @@ local function cell(value, column, options)
   return text
 end
 
+-- Units that a cell says itself; the others are said once, in the title or in the header.
+local SAYS = { bytes = true, ["bytes/s"] = true, share = true, percent = true, ratio = true,
+  seconds = true, time_ms = true, span_ms = true, hours = true, text = true,
+  count = true }
+
+local function unit_of(column)
+  local unit = column.unit
+  if not unit or unit == "" or SAYS[unit] or unit == column.label then return nil end
+  return column.label:find(unit, 1, true) == nil and unit or nil
+end
+
+-- The unit that all columns share which have one to say.
+local function shared_unit(columns)
+  local shared
+  for _, column in ipairs(columns) do
+    local unit = unit_of(column)
+    if unit and shared and unit ~= shared then return nil end
+    shared = unit or shared
+  end
+  return shared
+end
+
+-- Long names lose their path before they lose their middle; what begins with a slash is no name.
+local function shortened(view, columns, rows)
+  local width = 2
+  for c, column in ipairs(columns) do
+    local most = screen.width(column[1])
+    for _, row in ipairs(rows) do most = math.max(most, screen.width(row[c])) end
+    width = width + most + (c > 1 and 2 or 0)
+  end
+  if width <= view.width then return end
+  for c, column in ipairs(columns) do
+    for _, row in ipairs(not column.right and rows or {}) do
+      if row[c]:sub(1, 1) ~= "/" then row[c] = view:name(quantity.short(row[c])) end
+    end
+  end
+end
+
 local function grid(given, view, options)
   local columns, rows = {}, {}
+  local shared = given.title and shared_unit(given.columns)
   for c, column in ipairs(given.columns) do
     local numbers = true
     for _, row in ipairs(given.rows) do
       local value = row[column.key]
       if value ~= nil and type(value) ~= "number" then numbers = false end
     end
-    columns[c] = { view:name(column.label), right = numbers, shrink = not numbers and 8 or nil }
+    local unit = not shared and unit_of(column)
+    local label = unit and column.label .. ", " .. unit or column.label
+    columns[c] = { view:name(label), right = numbers, shrink = not numbers and 8 or nil }
   end
-  local most = options.all and #given.rows or math.min(#given.rows, options.rows or 20)
+  local most = options.all and #given.rows or math.min(#given.rows, options.rows or 15)
   for r = 1, most do
     rows[r] = {}
     for c, column in ipairs(given.columns) do
@@ -191,7 +232,10 @@ local function grid(given, view, options)
     end
   end
   local lines = {}
-  if given.title then add(lines, wrapped(view, given.title, "", "  ")) end
+  shortened(view, columns, rows)
+  if given.title then
+    add(lines, wrapped(view, shared and given.title .. ", " .. shared or given.title, "", "  "))
+  end
   local cut = setmetatable({ cuts = true, color = false }, { __index = view })
   for _, line in ipairs(cut:table(columns, rows)) do
     lines[#lines + 1] = screen.cut(line, view.width, mark(view))

@@ -129,6 +129,11 @@ function words.total(report)
     local first, ci = report.findings[1], totals.ci95
     local against = first and (first.delta.abs or 0) * change <= 0
       or first and ci and ci[1] <= 0 and ci[2] >= 0
+    if unit == "waiters" then -- a ratio of waits that hardly are says nothing
+      return ("%s%s -> %s mean waiters"):format(against and "total " or "",
+        quantity.text(totals.A.rate, unit, { bare = true }),
+        quantity.text(totals.B.rate, unit, { bare = true }))
+    end
     local text = quantity.text(change, unit, { sign = true })
     if totals.per then text = text .. " per " .. totals.per end
     if against then text = "total " .. text end
@@ -192,18 +197,28 @@ function words.when(report, options)
   local design, tz = report.design, options and options.tz
   local lines = {}
   if not design then return lines end
-  if design.at_ms then
+  local named = design.at_ms and design.change_source ~= "none"
+  if named then
     local why = {}
-    if SOURCE[design.change_source] then why[1] = SOURCE[design.change_source] end
     local from, to = versions(report)
+    if SOURCE[design.change_source] and not (from and design.change_source == "versions") then
+      why[1] = SOURCE[design.change_source]
+    end
     if from then why[#why + 1] = ("version %s -> %s"):format(from, to) end
     if design.change_note then why[#why + 1] = design.change_note end
     lines[1] = "since " .. units.time(design.at_ms, { tz = tz })
       .. (#why > 0 and " (" .. table.concat(why, "; ") .. ")" or "")
   end
   local trend = design.name == "trend"
-  local a = side(design, "A", tz, design.at_ms, trend)
-  local b = side(design, "B", tz, design.at_ms, trend)
+  -- the date is said once: by the line above, or before both sides
+  local day, date = named and design.at_ms or nil, nil
+  if not day and design.unit ~= "day" and hull(design.A) and hull(design.B) then
+    day = hull(design.B)
+    date = units.time(day, { tz = tz, form = "date" })
+    if units.time(hull(design.A), { tz = tz, form = "date" }) ~= date then day, date = nil, nil end
+  end
+  local a = side(design, "A", tz, day, trend)
+  local b = side(design, "B", tz, day, trend)
   if a and b and design.unit == "day" and #design.A > 1 then
     lines[#lines + 1] = ("%s against the same time of %d earlier days"):format(b, #design.A)
   elseif a and b then
@@ -211,7 +226,7 @@ function words.when(report, options)
     local cut = a:match "(, %d+ x %w+)$" or a:match "(, %d+ %a+s)$"
     if cut and b:sub(-#cut) == cut then a = a:sub(1, -#cut - 1) b = b .. " each" end
     if a:find " UTC$" and b:find " UTC" then a = a:sub(1, -5) end
-    lines[#lines + 1] = ("before %s, after %s"):format(a, b)
+    lines[#lines + 1] = ("%sbefore %s, after %s"):format(date and date .. " " or "", a, b)
   elseif a or b then
     lines[#lines + 1] = "window " .. (a or b)
   end
