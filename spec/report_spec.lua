@@ -338,6 +338,41 @@ describe("the forms of a report", function()
     assert.matches(("%d documents, 0 wrong"):format(n), said, 1, true)
   end)
 
+  it("hold for what every recipe says of the sample incident", function()
+    local pyroscope = require "pyroscope"
+    local source = assert(pyroscope.open "examples/data/cpu-hotspot")
+    local folder = os.tmpname()
+    os.remove(folder)
+    assert(os.execute("mkdir " .. folder))
+    local n = 0
+    for _, recipe in ipairs(require "pyroscope.investigate.recipes".list) do
+      if recipe.name ~= "incident_bundle" then
+        local options = { selector = recipe.name ~= "fleet_top" and '{service_name="checkout"}' or nil }
+        local r = assert(pyroscope.investigate(recipe.name, source, options))
+        local back = assert(report.from_json(r:json()))
+        for _, form in ipairs(FORMS) do -- the picture is no part of the document
+          if form ~= "html" then assert.equal(r:render(form), back:render(form), recipe.name .. " " .. form) end
+        end
+        for line in r:text():gmatch "[^\n]+" do
+          assert.is_true(require "pyroscope.cli.screen".width(line) <= 80, line)
+        end
+        n = n + 1
+        local file = assert(io.open(("%s/%s.json"):format(folder, recipe.name), "w"))
+        file:write(r:json())
+        file:close()
+      end
+    end
+    source:close()
+    assert.is_true(n >= 9)
+    if os.execute "python3 -c 'import jsonschema' 2>/dev/null" then
+      local pipe = assert(io.popen(("python3 spec/support/validate.py doc/schema %s/*.json 2>&1"):format(folder)))
+      local said = pipe:read "a"
+      pipe:close()
+      assert.matches(("%d documents, 0 wrong"):format(n), said, 1, true)
+    end
+    os.execute("rm -r " .. folder)
+  end)
+
   it("carry a policy that names style and script of the page", function()
     local page = require "pyroscope.investigate.render.page"
     local html = report.new(reports.regression()):html()

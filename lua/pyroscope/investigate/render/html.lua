@@ -126,7 +126,7 @@ local function grid(given, options)
   out[#out + 1] = '<div class="wide"><table><tr>'
   local right = {}
   for c, column in ipairs(given.columns) do
-    right[c] = column.unit and column.unit ~= "text"
+    right[c] = words.numeric(given, column)
     out[#out + 1] = ('<th%s>%s</th>'):format(right[c] and ' class="r"' or "",
       escaped(column.label or column.key))
   end

@@ -77,7 +77,7 @@ local function tables(report, lines, options)
     end
     local head, rows = {}, {}
     for c, column in ipairs(given.columns) do
-      head[c] = { column.label or column.key, right = column.unit and column.unit ~= "text" }
+      head[c] = { column.label or column.key, right = words.numeric(given, column) }
     end
     for r, row in ipairs(given.rows) do
       rows[r] = {}

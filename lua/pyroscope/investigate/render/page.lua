@@ -37,10 +37,11 @@ code, .stack { font: 13px/1.5 ui-monospace, Menlo, Consolas, monospace; overflow
 .stack .above { color: var(--dim); }
 .stack .note { color: var(--dim); font-weight: 400; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 4px 0; }
-th, td { padding: 3px 12px 3px 0; text-align: left; border-bottom: 1px solid var(--line);
-  vertical-align: top; overflow-wrap: anywhere; }
+th, td { padding: 3px 18px 3px 0; text-align: left; border-bottom: 1px solid var(--line);
+  vertical-align: top; }
+td:first-child { overflow-wrap: anywhere; min-width: 12em; }
 th { font-weight: 600; color: var(--dim); font-size: 13px; }
-td.r, th.r { text-align: right; padding: 3px 0 3px 12px; white-space: nowrap; }
+td.r, th.r { text-align: right; white-space: nowrap; }
 .wide { overflow-x: auto; }
 svg.spark { vertical-align: middle; height: 34px; }
 svg.spark .a { fill: #8d95a1; } svg.spark .more { fill: #e07f1f; }
@@ -165,7 +166,7 @@ page.script = [[
 ]]
 
 -- SHA-256 of the two texts above, in base64.
-page.css_hash = "L0kDv2LAeIeCYMet3qQwS7Y8IPljmCPkUDPOUCUR5gE="
+page.css_hash = "8RoTnGIMtdvwpp+yr4WRE49sxx3MX0uAKvfmtFAaAqU="
 page.script_hash = "l6H2Q/hzMY8V3gcE+eHDyHJ6sG15q8jA7mfbo6/IGYs="
 
 return page

@@ -214,11 +214,7 @@ local function grid(given, view, options)
   local columns, rows = {}, {}
   local shared = given.title and shared_unit(given.columns)
   for c, column in ipairs(given.columns) do
-    local numbers = true
-    for _, row in ipairs(given.rows) do
-      local value = row[column.key]
-      if value ~= nil and type(value) ~= "number" then numbers = false end
-    end
+    local numbers = words.numeric(given, column)
     local unit = not shared and unit_of(column)
     local label = unit and column.label .. ", " .. unit or column.label
     columns[c] = { view:name(label), right = numbers, shrink = not numbers and 8 or nil }

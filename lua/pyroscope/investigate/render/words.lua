@@ -282,6 +282,18 @@ function words.note(report, note)
   return note.message or note.code
 end
 
+--- Does a column of a table hold numbers alone?
+---@param given table
+---@param column table
+---@return boolean
+function words.numeric(given, column)
+  for _, row in ipairs(given.rows) do
+    local value = row[column.key]
+    if value ~= nil and type(value) ~= "number" then return false end
+  end
+  return true
+end
+
 --- Label and text of one of the report's own facts.
 ---@param fact { key?: string, label?: string, value?: any, unit?: string, text?: string }
 ---@return string label
