@@ -134,16 +134,78 @@ function bundles.goroutines(folder, options)
   return result
 end
 
+--- Allocation of three pods before and three fresh ones after; one site makes more objects, or
+--- larger ones.
+---@param folder string
+---@param options { larger?: number, more?: number }
+function bundles.alloc(folder, options)
+  local list, bad = sites "make", random.uniform(2, 6)
+  local processes, phases = source.deployment { fresh = true }
+  local drawn = {}
+  -- a raw sample of the heap stands for about half a mebibyte; objects are of 2 KiB
+  local function values(process, time)
+    local key = process.labels.pod .. time
+    if not drawn[key] then
+      local result = {}
+      for i, site in ipairs(list) do
+        local ill = i == bad and process.side == "B"
+        local size = 2048 * (ill and options.larger or 1)
+        local bytes = 3e8 * site.part * process.luck(site.name) * (ill and (options.larger or options.more) or 1)
+        local each = 1 - math.exp(-size / 524288)
+        local count = random.poisson(bytes / size * each)
+        result[i] = { math.floor(count / each * size), math.floor(count / each) }
+      end
+      drawn[key] = result
+    end
+    return drawn[key]
+  end
+  source.write(folder, { processes = processes, classes = { "alloc_bytes", "alloc_objects" },
+    profiles = function(process, class, time)
+      local parts = {}
+      for i, pair in ipairs(values(process, time)) do
+        local value = class == "alloc_bytes" and pair[1] or pair[2]
+        if value > 0 then parts[#parts + 1] = ("%s;runtime.mallocgc %d"):format(list[i].stack, value) end
+      end
+      return #parts > 0 and table.concat(parts, "\n") or nil
+    end })
+  local ill = options.larger or options.more
+  local result = asked("alloc_pressure", phases, ill and { list[bad].name } or nil)
+  result.factor = options.larger and "larger" or options.more and "more" or nil
+  return result
+end
+
+--- CPU of many pods, one of which goes wrong, or of two versions of which the new one does.
+---@param folder string
+---@param options { by?: "pod"|"version" }
+function bundles.breakdown(folder, options)
+  local tree = trees.random { nodes = 200 }
+  local processes, phases = source.deployment { count = 12, windows = 6 }
+  local ill = random.uniform(12)
+  for i, process in ipairs(processes) do
+    local index = (i - 1) % 12 + 1
+    if options.by == "version" then process.labels.version = index % 3 == 0 and "v2" or "v1" end
+    process.ill = process.side == "B" and (options.by == "pod" and index == ill
+      or options.by == "version" and index % 3 == 0)
+  end
+  source.write(folder, { processes = processes, classes = { "cpu" }, profiles = function(process)
+    return source.folded(tree, 300 * (process.ill and 3 or 1), 10000000, process.luck)
+  end })
+  local result = asked("breakdown", phases)
+  result.element = options.by == "pod" and ("lab-%d"):format(ill) or options.by == "version" and "v2" or nil
+  result.by = options.by
+  return result
+end
+
 --- Waits for locks of three pods before and three after; one lock is held longer, or taken more
 --- often.
 ---@param folder string
----@param options { longer?: number, more?: number }
+---@param options { longer?: number, more?: number, counter?: boolean }
 function bundles.mutex(folder, options)
   local list, bad = sites "call", random.uniform(1, 4)
   local processes, phases = source.deployment { fresh = true }
   for _, process in ipairs(processes) do process.luck = source.luck(0.1) end
   -- both types of a window come of the same contentions
-  local drawn = {}
+  local drawn, sums = {}, {}
   local function waits(process, time)
     local key = process.labels.pod .. time
     if not drawn[key] then
@@ -156,6 +218,16 @@ function bundles.mutex(folder, options)
           sum = sum + 3e7 * (ill and options.longer or 1) * math.exp(1.5 * random.normal() - 1.125)
         end
         result[i] = { count, math.floor(sum) }
+      end
+      if options.counter then
+        -- uploads are sums since the start of the process
+        local last = sums[process] or {}
+        for i, pair in ipairs(result) do
+          local known = last[i] or { 0, 0 }
+          last[i] = { known[1] + pair[1], known[2] + pair[2] }
+        end
+        sums[process] = last
+        result = table.move(last, 1, #last, 1, {})
       end
       drawn[key] = result
     end

@@ -8,7 +8,8 @@ local score = require "spec.lab.score"
 local random = require "spec.lab.random"
 
 local SETS = { tuning = 1000003, scoring = 700000001 }
-local PARTS = { "scenes_flat", "scenes_trees", "scenes_series", "scenes_real", "scenes_recipes", "ablations", "baselines" }
+local PARTS = { "scenes_flat", "scenes_trees", "scenes_series", "scenes_real", "scenes_recipes",
+  "scenes_speed", "ablations", "baselines" }
 
 local runs = tonumber(os.getenv "LAB_RUNS") or 1000
 local jobs = tonumber(os.getenv "LAB_JOBS") or 4

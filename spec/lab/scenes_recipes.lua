@@ -11,7 +11,7 @@ local rows, scenes = {}, {}
 -- Recipes that this tree has.
 local RECIPES = {}
 for _, name in ipairs { "cpu_regression", "memory_leak", "alloc_pressure", "goroutine_leak", "mutex_contention",
-  "block_offcpu" } do
+  "block_offcpu", "breakdown" } do
   if package.searchpath("pyroscope.investigate.recipes." .. name, package.path) then
     RECIPES[#RECIPES + 1] = name
     RECIPES[name] = true
@@ -33,7 +33,7 @@ end
 
 -- Bundles of the lab ---------------------------------------------------------------------------
 
-local NEEDS = { [bundles.cpu] = "cpu_regression", [bundles.memory] = "memory_leak",
+local NEEDS = { [bundles.cpu] = "cpu_regression", [bundles.alloc] = "alloc_pressure", [bundles.breakdown] = "breakdown", [bundles.memory] = "memory_leak",
   [bundles.goroutines] = "goroutine_leak", [bundles.mutex] = "mutex_contention" }
 
 local function scene(id, runs, title, limits, make, options, judged)
@@ -77,18 +77,38 @@ scene("e2e_mutex", 0.03, "mutex_contention L1, x3 longer or more often: site", {
   { { longer = 3 }, { more = 3 } }, first_is_cause)
 scene("e2e_mutex_none", 0.03, "mutex_contention, nothing: quiet", { above = 0.97 }, bundles.mutex, { {} }, quiet)
 
+scene("e2e_mutex_counter", 0.03, "mutex_contention L2, uploads since the start, x3 longer: site", { above = 0.95 },
+  bundles.mutex, { { longer = 3, counter = true } }, first_is_cause)
+scene("e2e_alloc", 0.03, "alloc_pressure A1, x2 more or larger objects: site and factor", { above = 0.95 },
+  bundles.alloc, { { more = 2 }, { larger = 2 } }, function(report, bundle)
+    if not first_is_cause(report, bundle) then return false end
+    local split = report.findings[1].split
+    return split ~= nil and split.word == (bundle.factor == "more" and "first" or "second")
+  end)
+scene("e2e_breakdown", 0.03, "breakdown B1, one bad pod of 12, a bad version: the element", { above = 0.95 },
+  bundles.breakdown, { { by = "pod" }, { by = "version" } }, function(report, bundle)
+    local finding = report.findings[1]
+    local labels = finding and finding.labels and finding.labels.explained_by and finding.labels.explained_by[1]
+    return labels ~= nil and #labels.values == 1 and labels.values[1] == bundle.element
+  end)
+scene("e2e_breakdown_none", 0.03, "breakdown, nothing: quiet", { above = 0.97 }, bundles.breakdown, { {} }, quiet)
+
 -- Recorded incidents -----------------------------------------------------------------------------
 
 local OF = { cpu_regression = "cpu_regression", memory_leak = "memory_leak", goroutine_leak = "goroutine_leak",
   mutex_contention = "mutex_contention", alloc_pressure = "alloc_pressure", blocking = "block_offcpu" }
 
 local ill, healthy, pairs_of = {}, {}, {}
+local SIX = {}
+for _, name in ipairs(RECIPES) do
+  if name ~= "breakdown" then SIX[#SIX + 1] = name end
+end
 for _, name in ipairs(recorded.names()) do
   local truth = recorded.truth(name)
   if OF[truth.kind] then
     if RECIPES[OF[truth.kind]] then ill[#ill + 1] = name end
   else
-    for _, recipe in ipairs(RECIPES) do healthy[#healthy + 1] = { name, recipe } end
+    for _, recipe in ipairs(SIX) do healthy[#healthy + 1] = { name, recipe } end
   end
 end
 for _, a in ipairs(recorded.names "checkout") do
@@ -127,7 +147,7 @@ scenes.healthy = { count = #healthy, run = function(i, emit)
   emit("incident_quiet", quiet(report) and 1 or 0)
 end }
 
-for _, recipe in ipairs(RECIPES) do
+for _, recipe in ipairs(SIX) do
   -- waits for the pool of connections do differ between these baselines, from none to nine
   local differs = recipe == "block_offcpu"
   row("pairs_" .. recipe, ("A/A on real pairs through `%s`%s"):format(recipe,
@@ -136,7 +156,7 @@ end
 scenes.pairs = { count = #pairs_of, run = function(i, emit)
   local folder, truth, windows, remove = recorded.pair(pairs_of[i][1], pairs_of[i][2])
   local ok, problem = pcall(function()
-    for _, recipe in ipairs(RECIPES) do
+    for _, recipe in ipairs(SIX) do
       emit("pairs_" .. recipe, quiet(investigate(recipe, folder, truth, windows)) and 0 or 1)
     end
   end)

@@ -6,6 +6,7 @@ local core = require "pyroscope.core"
 local faults = require "spec.lab.faults"
 local defects = require "spec.lab.defects"
 local judge = require "spec.lab.judge"
+local verdict = require "pyroscope.investigate.verdict"
 
 local trees, random = lab.trees, lab.random
 local rows, scenes = {}, {}
@@ -203,6 +204,29 @@ scenes.N9 = { runs = 0.5, run = function(i, emit)
     if finding.certain then certain = certain + 1 end
   end
   emit("N9", certain == 0 and 1 or 0)
+  lab.close(scene)
+end }
+
+row("N8", "N8 the profiler's rate falls from 100 to 19 Hz: no finding", { above = 0.99 })
+row("N8_low", "- a real change then has confidence `low` or `medium`", { above = 0.99 })
+scenes.N8 = { runs = 0.5, run = function(_, emit)
+  local tree = trees.random()
+  local function judged(after)
+    local scene = lab.generate { tree = tree, after = after, samples = 20000, noise = NOISE,
+      adjust = defects.rate(10000000, 52631579) }
+    scene.quality.profiler_changed = true
+    return scene, run(scene, "ticket")
+  end
+  local scene, result = judged()
+  emit("N8", #result.findings == 0 and 1 or 0)
+  lab.close(scene)
+  local after = faults.C1(tree, { factor = 3, from = 0.03, to = 0.2 })
+  if not after then return end
+  scene, result = judged(after)
+  for _, finding in ipairs(result.findings) do
+    local _, word = verdict.confidence(finding, { quality = scene.quality, tests = result.tests, design = scene.design })
+    emit("N8_low", word ~= "high" and 1 or 0)
+  end
   lab.close(scene)
 end }
 

@@ -11,6 +11,7 @@ local source = {}
 local TYPES = {
   cpu = { "process_cpu", lab.CPU, "nanoseconds", "flow" },
   alloc_bytes = { "memory", "memory:alloc_space:bytes:space:bytes", "bytes", "flow" },
+  alloc_objects = { "memory", "memory:alloc_objects:count:space:bytes", "count", "flow" },
   live_bytes = { "memory", "memory:inuse_space:bytes:space:bytes", "bytes", "stock" },
   goroutine = { "goroutine", "goroutine:goroutine:count:goroutine:count", "count", "stock" },
   mutex_delay = { "mutex", "mutex:delay:nanoseconds:contentions:count", "nanoseconds", "flow" },
