@@ -67,18 +67,24 @@ end
 if arg[2] then return once(arg[1], math.tointeger(tonumber(arg[2]))) end
 if arg[1] then return work(math.tointeger(tonumber(arg[1]))) end
 
+-- Workers write into files: a pipe that nobody reads yet would stop them.
 local command = arg[-1] or "lua5.4"
-local pipes, values, done = {}, {}, 0
-for worker = 1, jobs do pipes[worker] = assert(io.popen(("%s spec/lab/run.lua %d"):format(command, worker))) end
-for _, pipe in ipairs(pipes) do
-  for line in pipe:lines() do
+local workers, values, done = {}, {}, 0
+for worker = 1, jobs do
+  local path = os.tmpname()
+  workers[worker] = { path = path,
+    pipe = assert(io.popen(("%s spec/lab/run.lua %d >'%s'"):format(command, worker, path))) }
+end
+for _, worker in ipairs(workers) do
+  worker.pipe:close()
+  for line in io.lines(worker.path) do
     local id, value = line:match "^(.-)\t(.+)$"
     if id == "done" then done = done + 1 else
       values[id] = values[id] or {}
       table.insert(values[id], tonumber(value))
     end
   end
-  pipe:close()
+  os.remove(worker.path)
 end
 if done < jobs then
   io.stderr:write "a worker failed\n"

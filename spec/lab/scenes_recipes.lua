@@ -33,7 +33,8 @@ end
 
 -- Bundles of the lab ---------------------------------------------------------------------------
 
-local NEEDS = { [bundles.cpu] = "cpu_regression", [bundles.alloc] = "alloc_pressure", [bundles.breakdown] = "breakdown", [bundles.memory] = "memory_leak",
+local NEEDS = { [bundles.cpu] = "cpu_regression", [bundles.alloc] = "alloc_pressure",
+  [bundles.breakdown] = "breakdown", [bundles.memory] = "memory_leak",
   [bundles.goroutines] = "goroutine_leak", [bundles.mutex] = "mutex_contention" }
 
 local function scene(id, runs, title, limits, make, options, judged)
@@ -83,7 +84,7 @@ scene("e2e_alloc", 0.03, "alloc_pressure A1, x2 more or larger objects: site and
   bundles.alloc, { { more = 2 }, { larger = 2 } }, function(report, bundle)
     if not first_is_cause(report, bundle) then return false end
     local split = report.findings[1].split
-    return split ~= nil and split.word == (bundle.factor == "more" and "first" or "second")
+    return split ~= nil and split.word:find(bundle.factor, 1, true) ~= nil
   end)
 scene("e2e_breakdown", 0.03, "breakdown B1, one bad pod of 12, a bad version: the element", { above = 0.95 },
   bundles.breakdown, { { by = "pod" }, { by = "version" } }, function(report, bundle)
