@@ -1,12 +1,13 @@
 -- What `make demo` shows: from a folder of profiles to the function, file and line that made a
 -- service dearer. examples/data/cpu-hotspot was recorded from a running program around a
--- deployment: version v41 before, v42 after. Usage: demo.lua [FOLDER [PICTURE.html]]
+-- deployment: version v41 before, v42 after. Usage: demo.lua [FOLDER [PICTURE.html [REPORT.html]]]
 
 local pyroscope = require "pyroscope"
 local fmt = pyroscope.fmt
 
 local folder = arg and arg[1] or "examples/data/cpu-hotspot"
 local picture = arg and arg[2] or "build/demo.html"
+local document = arg and arg[3] or "build/report.html"
 
 local store = assert(pyroscope.open(folder))
 local service = assert(store:services({}))[1]
@@ -49,5 +50,16 @@ assert(diff:save(picture, { force = true, title = service.name .. ", CPU", befor
   after = "version v42" }))
 print(("picture    %s  (open it in a browser: both versions, coloured by the change)"):format(
   picture))
+
+-- The same question with an answer that says how sure it is: every process of both phases is
+-- compared, and what else could explain the difference is looked at.
+local report = assert(pyroscope.investigate("cpu_regression", store, {
+  selector = ('{service_name="%s"}'):format(service.name), at = { version = { "v41", "v42" } } }))
+print("\ninvestigation\n")
+print(report:text())
+assert(report:save(document))
+print(("report     %s"):format(document))
+
 print(("\nthe same   ./pscope diff %s --before version=v41 --after version=v42 --source ./%s")
   :format(service.name, folder))
+print(("           ./pscope investigate cpu %s --source ./%s"):format(service.name, folder))

@@ -143,8 +143,13 @@ local function flow(source, subject, sides, options)
     if subject.class:find "^block" then idle = false end
     local sites = waiting.sites(u, { instances = {} }, { unit = subject.unit, idle = idle })
     result.p = 1
+    -- few halves make no test of waits: what changed a lot in size is worth its own recipe
     for _, site in ipairs((stats.waits(sites, u.sides, { bar = BAR }))) do
-      if site.passes then result.p = math.min(result.p, site.q) end
+      local large = math.abs(site.after - site.before) >= 10 * BAR
+        and math.abs(site.after - site.before) >= site.before
+      if site.passes or large then
+        result.p = math.min(result.p, site.passes and site.q or 0.001)
+      end
     end
   else
     local user = tree.user(u)
@@ -158,7 +163,7 @@ local function stock(source, subject, range, options)
   local found, err = lives.find(source, subject, range, options)
   if not found then return nil, err end
   if #found.processes == 0 then
-    return { p = 1, divergence = 0, note = "too few points for a trend" }
+    return { p = 1, divergence = 0, note = "too few points" }
   end
   local trend = lives.trend(found.processes, options)
   local totals = lives.totals(found.processes, subject.unit)
@@ -225,6 +230,7 @@ function changes.windows(source, options, range)
   made, err = design.choose(source, subject, options, range)
   if not made then return nil, err end
   local hull = windows.hull(made.A, made.B)
+  if made.change_source == "given" or made.change_source == "versions" then whole = hull end
   return { design = made, sides = labels.sides(made), subject = subject, range = {
     from_ms = math.min(whole.from_ms, hull.from_ms), to_ms = math.max(whole.to_ms, hull.to_ms) } }
 end

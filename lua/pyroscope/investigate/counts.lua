@@ -53,7 +53,7 @@ end
 ---@param sample pyroscope.sample
 ---@return number
 function counts.profiles(sample)
-  return sample.profiles or sample.profile and sample.profile.profiles or 1
+  return sample.profiles or 1
 end
 
 local function sums(values, sides, q)

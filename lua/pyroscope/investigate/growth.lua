@@ -13,6 +13,8 @@ local growth = {}
 local HOUR = lives.HOUR
 -- Processes whose trees are fetched, and windows of each.
 local PROCESSES, WINDOWS = 6, 10
+-- Part of all growth that a site has to have.
+local PART = 0.1
 
 
 -- Windows of a process, equally long, that fill its life.
@@ -173,14 +175,21 @@ end
 ---@return pyroscope.trend_row[] rows
 function growth.findings(trees, rows, options)
   local tested = stats.trend_rows(rows, trees.times, trees.strata)
-  local grown = 0
+  local grown, p, family = 0, {}, {}
   for _, row in ipairs(tested) do grown = grown + math.max(0, row.D) end
+  local least = math.max(options.least, PART * grown)
+  -- the family are sites that moved enough to matter, in either direction
+  for _, row in ipairs(tested) do
+    if math.abs(row.D) >= least then
+      p[#p + 1], family[#family + 1] = row.p, row
+    end
+  end
+  for i, q in ipairs(stats.bh(p)) do family[i].q = q end
   local findings = {}
   local u = trees.union
   for _, row in ipairs(tested) do
     local own = options.skip and options.skip[row.name]
-    if row.D > 0 and row.q <= options.alpha and row.D >= options.least
-      and row.D >= 0.1 * grown and not own then
+    if row.D >= least and row.q <= options.alpha and not own then
       local strata = {}
       for k, value in ipairs(row.values) do
         local key = trees.strata and trees.strata[k] or 1
@@ -286,19 +295,24 @@ end
 ---@param limit? number
 ---@param resident? number        what the system says that the process has
 ---@param unit string
----@return table facts
+---@return table[] facts
 ---@return table[] notes
 function growth.outlook(trend, now, limit, resident, unit)
-  local facts, notes = { slope_per_hour = trend.slope }, {}
-  if trend.slope > 0 then facts.doubling_hours = now / trend.slope end
+  local function fact(key, label, value, of)
+    return { key = key, label = label, value = value, unit = of }
+  end
+  local facts, notes = { fact("slope", "an hour and instance", trend.slope, unit) }, {}
+  if trend.slope > 0 then
+    facts[2] = fact("doubles_in", "doubles in", now / trend.slope * 3600, "seconds")
+  end
   if limit and trend.slope > 0 then
-    facts.limit = limit
-    facts.hours_to_limit = math.max(0, (limit - now) / trend.slope)
-    notes[1] = { code = "limit", message = ("at this slope the limit is reached in %.1f hours")
-      :format(facts.hours_to_limit) }
+    facts[#facts + 1] = fact("limit", "limit", limit, unit)
+    facts[#facts + 1] = fact("limit_in", "limit reached in",
+      math.max(0, (limit - now) / trend.slope) * 3600, "seconds")
   end
   if resident and unit == "bytes" then
-    facts.resident_unexplained = resident - now
+    facts[#facts + 1] = fact("resident_unexplained", "resident, not in the profile",
+      resident - now, unit)
     notes[#notes + 1] = { code = "rss_unexplained", message = ("%.0f%% of resident memory is not "
       .. "in this profile: stacks, native memory, mappings, garbage not yet collected")
       :format(100 * math.max(0, resident - now) / resident) }

@@ -150,9 +150,13 @@ end
 -- Settings of the source for the length of a run.
 local function set_up(source, options)
   if source.kind ~= "client" then return function() end end
-  local cache = source.options.cache
+  local cache, look_around = source.options.cache, source.options.look_around
   if options.cache ~= nil then source.options.cache = options.cache end
-  return function() source.options.cache = cache end
+  -- an empty window of many is an answer; what lies near it is asked once, for all of them
+  source.options.look_around = false
+  return function()
+    source.options.cache, source.options.look_around = cache, look_around
+  end
 end
 
 --- Runs a recipe on a source: a report, or `nil, err` where none can be made (no access, no answer,

@@ -64,10 +64,10 @@ end
 ---@param sides { A: table, B: table }
 ---@param options { by?: string|string[] }
 ---@return string[]? names
----@return pyroscope.error? err
+---@return table<string, string[]>|pyroscope.error values_or_err   values by label, sorted
 function labels.candidates(source, subject, sides, options)
-  if type(options.by) == "string" then return { options.by } end
-  if options.by then return options.by end
+  if type(options.by) == "string" then return { options.by }, {} end
+  if options.by then return options.by, {} end
   local values = {}
   for _, side in ipairs { "A", "B" } do
     local asked, err = ask(subject, sides[side], {})
@@ -85,14 +85,13 @@ function labels.candidates(source, subject, sides, options)
       end
     end
   end
-  local names = {}
+  local names, lists = {}, {}
   for name, set in pairs(values) do
-    local count = 0
-    for _ in pairs(set) do count = count + 1 end
-    if count >= 2 and count <= MOST then names[#names + 1] = name end
+    lists[name] = shared.sorted(set)
+    if #lists[name] >= 2 and #lists[name] <= MOST then names[#names + 1] = name end
   end
   table.sort(names)
-  return names
+  return names, lists
 end
 
 local function blocks_of(row, window)

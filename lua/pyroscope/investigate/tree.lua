@@ -58,6 +58,9 @@ function tree.union(samples, options)
   if rules == true then rules = nil end
   if rules then frames.check_rules(rules) end
   local names, raw = renamed(profiles, rules)
+  for _, sample in ipairs(samples) do -- the profile may be closed before anybody counts
+    sample.profiles = sample.profiles or sample.profile.profiles or 1
+  end
   local fields = { samples = samples, sides = sides, quantum = quantum_of(samples.quantum),
     kind = samples.kind, raw = raw, runtime = samples.runtime, rules = rules, known = {} }
   local u, err = core.union(profiles, sides, names, fields)

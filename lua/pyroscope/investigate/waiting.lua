@@ -173,6 +173,45 @@ local function finding_of(u, site, sites, raw, context)
   return finding
 end
 
+-- Do waits last to the end of side B?  By blocks of all instances, in order of time.
+local function persistence(case, findings, options)
+  if #findings == 0 then return end
+  local first = case.design.B[1]
+  local hull = windows.hull(case.design.B)
+  local design = { A = windows.blocks(hull, 8, { interval_ms = case.quality.interval_ms }), B = {},
+    unit = "block" }
+  for _, window in ipairs(design.A) do
+    window.labels = not first.instance and first.labels or nil
+  end
+  local samples = fetch.trees(case.source, { selector = case.subject.selector,
+    type = case.subject.types, design = design, max_nodes = case.options.max_nodes,
+    runtime = case.subject.runtime, empty = "zero" })
+  local u = samples and tree.union(samples, { names = case.options.name_rules })
+  if samples then fetch.close(samples) end
+  if not u then return end
+  local sites = waiting.sites(u, { instances = {} },
+    { unit = case.subject.unit, idle = options.idle })
+  local by_name = {}
+  for i, name in ipairs(sites.name) do by_name[name] = sites.value[i] end
+  local n = math.max(1, case.quality.instances.B or 1)
+  for _, finding in ipairs(findings) do
+    local values = by_name[finding.name] or {}
+    local third = (#u.samples + 2) // 3
+    local all, late = 0, 0
+    for k = 1, #u.samples do
+      local change = (values[k] or 0) / n - finding.before.total
+      all = all + change / #u.samples
+      if k > #u.samples - third then late = late + change / third end
+    end
+    local ratio = all ~= 0 and late / all or 0
+    local state = "unknown"
+    if third >= 3 then
+      state = ratio >= 0.5 and "persists" or ratio >= 0.2 and "fading" or "transient"
+    end
+    finding.persistence = { state = state, ratio = ratio }
+  end
+end
+
 -- What could have been missed: the least mean waiters at a site where nobody waited before.
 local function sensitivity(u, family, bar, alpha, total, must_detect)
   local n = { A = 0, B = 0 }
@@ -214,6 +253,7 @@ function waiting.judge(case, options)
         { n = n, total = total, counts = result.counts })
     end
   end
+  persistence(case, result.findings, options)
   local least
   result.sensitivity, least = sensitivity(u, family, options.bar, options.alpha,
     math.max(whole.A, whole.B), case.options.must_detect or 0.1)

@@ -11,27 +11,11 @@ local where = {}
 -- Values of a label that are looked at; what of the change has to be in them, and how much more
 -- than their part of everything.
 local MOST, EXPLAINS, BEYOND = 12, 0.67, 0.15
+-- Trees that are asked of a server for this.
+local REQUESTS = 16
 
 local VERSION = {}
 for _, name in ipairs(require "pyroscope.source.shared".version_labels) do VERSION[name] = true end
-
-local function values_of(source, subject, sides, label)
-  local seen, list = {}, {}
-  for _, side in ipairs { "A", "B" } do
-    local window = sides[side]
-    local text = fetch.selector_of({ selector = subject.selector }, window)
-    local found = text and source:label_values(label,
-      { from_ms = window.from_ms, to_ms = window.to_ms }, { selector = text })
-    for _, value in ipairs(found or {}) do
-      if value ~= "" and not seen[value] then
-        seen[value] = true
-        list[#list + 1] = value
-      end
-    end
-  end
-  table.sort(list)
-  return list
-end
 
 -- Values of findings and of the whole, by side, of one value of a label.
 local function part_of(source, subject, sides, label, value, options)
@@ -97,8 +81,14 @@ function where.find(source, subject, design, findings, options)
   options = options or {}
   if #findings == 0 or not design.A[1] or not design.B[1] then return end
   local sides = labels.sides(design)
-  local names = labels.candidates(source, subject, sides, {}) or {}
-  local left = source.kind == "store" and math.huge or options.requests or 24
+  local names, known = labels.candidates(source, subject, sides, {})
+  if not names then return end
+  local left = math.huge
+  if source.kind ~= "store" then
+    left = options.requests or REQUESTS
+    local remaining = source.remaining and source:remaining()
+    if remaining then left = math.min(left, remaining - 2) end
+  end
   table.sort(names, function(a, b) -- instances first, then by name
     local x, y = labels.is_instance(a), labels.is_instance(b)
     if x ~= y then return x end
@@ -107,21 +97,22 @@ function where.find(source, subject, design, findings, options)
   local jobs = {}
   for _, label in ipairs(names) do
     if not VERSION[label] and label ~= "service_name" then
-      local values = values_of(source, subject, sides, label)
+      local values = known[label]
       if #values >= 2 and #values <= MOST then
         jobs[#jobs + 1] = { label = label, values = values }
       end
     end
   end
   for _, job in ipairs(jobs) do
-    left = left - 2 * #job.values
-    if left < 0 then return end
+    local cost = 2 * #job.values
+    local affordable = cost <= left
+    if affordable then left = left - cost end
     local parts, complete = {}, true
-    for i, value in ipairs(job.values) do
+    for i, value in ipairs(affordable and job.values or {}) do
       parts[i] = part_of(source, subject, sides, job.label, value, options)
       complete = complete and parts[i] ~= nil
     end
-    if complete then explain(findings, job.label, job.values, parts) end
+    if affordable and complete then explain(findings, job.label, job.values, parts) end
   end
 end
 

@@ -61,7 +61,8 @@ recipes.list = {
       option("bar", "number", 0.1, "mean waiters that count"),
     }, next = { "mutex_contention" } },
   { name = "what_changed", alias = "deploy", class = "every class", design = "auto",
-    range = "24h", question = "Something is different. What, and in which order?",
+    range = "24h", defaults = { max_requests = 160 },
+    question = "Something is different. What, and in which order?",
     options = {
       option("classes", "table", nil, "only these classes", "list"),
       option("follow", "integer", 2, "recipes that are run on the classes that changed most"),

@@ -20,7 +20,7 @@ return function(source, options)
   inv.where.find(source, case.subject, case.design, result.findings,
     { max_nodes = options.max_nodes, names = options.name_rules })
 
-  local notes = { case.subject.runtime == "go"
+  local notes = { case.union.runtime == "go"
     and { code = "holder", message = "this critical section made others wait: the stack is that "
       .. "of the holder, at its unlock" }
     or { code = "waiter", message = "these threads waited: the stack is that of the waiter" } }

@@ -113,6 +113,8 @@ return function(source, options)
       if report then
         reports[#reports + 1] = report
         row.verdict = report.outcome
+      elseif problem and problem.code == "max_requests" then
+        next_steps[#next_steps + 1] = { recipe = row.recipe, args = {} }
       elseif problem and problem.kind ~= "no_data" then
         return nil, problem
       end
@@ -135,10 +137,12 @@ return function(source, options)
   end
   local shown = {}
   for i, row in ipairs(rows) do
-    shown[i] = { class = row.class, before = inv.quantity.text(row.before,
-        inv.quantity.unit(row.subject)), after = inv.quantity.text(row.after,
-        inv.quantity.unit(row.subject)), q = row.q, divergence = row.divergence,
-      verdict = row.verdict or row.note or (WAITS[row.class] and "no change of size")
+    local unit = inv.quantity.unit(row.subject)
+    local load = row.load and row.load.changed and ("load x%.2f"):format(row.load.ratio)
+    shown[i] = { class = row.class, q = row.q, divergence = row.divergence,
+      before = row.before and inv.quantity.text(row.before, unit) or "-",
+      after = row.after and inv.quantity.text(row.after, unit) or "-",
+      verdict = row.verdict or row.note or load or (WAITS[row.class] and "same size")
         or "no change" }
   end
   if #findings == 0 then

@@ -64,6 +64,9 @@ function client:absence(question)
   local what = ("%s of %s"):format(short and ("%s profiles"):format(short) or "profiles",
     question.selector)
   local shown = units.window(question.from_ms, question.to_ms)
+  if self.options.look_around == false then
+    return no_data("no_samples", ("no %s in %s"):format(what, shown))
+  end
   -- What helps to explain is not worth waiting long for.
   local tasks = {
     function() return self:label_values("service_name", window) end,
