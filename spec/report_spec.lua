@@ -236,6 +236,19 @@ describe("the forms of a report", function()
     end
   end)
 
+  it("say that a finding is too small to fail the run", function()
+    local given = reports.regression()
+    given.findings = { reports.finding { delta = { abs = 1e9, of_total = 0.006, rel = 0.2 } } }
+    given.shifts = nil
+    local r = report.new(given)
+    assert.same({ "no_change", 0, "low" }, { r.verdict, r.exit_code, r.findings[1].severity })
+    for _, form in ipairs { "text", "markdown", "html" } do
+      assert.matches("1 finding below the severity that fails a run (medium)", r:render(form), 1, true)
+    end
+    given.options.fail_on = "low"
+    assert.equal(10, report.new(given).exit_code)
+  end)
+
   it("say in colour what they say without", function()
     for _, name in ipairs(reports.names) do
       local r = report.new(reports[name]())

@@ -11,6 +11,7 @@ local document = require "pyroscope.investigate.document"
 local facts = require "pyroscope.investigate.render.facts"
 local steps = require "pyroscope.investigate.render.steps"
 local quality = require "pyroscope.investigate.render.quality"
+local when = require "pyroscope.investigate.render.when"
 local words = require "pyroscope.investigate.render.words"
 
 local writer = {}
@@ -194,7 +195,7 @@ function writer.write(report, options)
     or report.recipe or "", words.class(report) }, " ")), badge(words.verdict(report),
     report.verdict), total and escaped(total) or ""))
   put("<p>" .. escaped(report.summary or "") .. "</p>\n")
-  for _, line in ipairs(words.when(report, options)) do
+  for _, line in ipairs(when.lines(report, options)) do
     put('<p class="dim">' .. escaped(line) .. "</p>\n")
   end
   local below = {}
@@ -204,6 +205,8 @@ function writer.write(report, options)
   if #below > 0 then put('<p class="dim">' .. escaped(table.concat(below, ", ")) .. "</p>\n") end
   local reason = words.reason(report)
   if reason then put("<p><b>why:</b> " .. escaped(reason) .. "</p>\n") end
+  local low = words.below(report)
+  if low then put("<p>" .. escaped(low) .. "</p>\n") end
   put(links(report.links))
   if #report.findings > 0 then put "<h2>Findings</h2>\n" end
   for _, f in ipairs(report.findings) do put(one(f)) end

@@ -8,6 +8,7 @@ local units = require "pyroscope.units"
 local facts = require "pyroscope.investigate.render.facts"
 local steps = require "pyroscope.investigate.render.steps"
 local quality = require "pyroscope.investigate.render.quality"
+local when = require "pyroscope.investigate.render.when"
 local words = require "pyroscope.investigate.render.words"
 
 local writer = {}
@@ -105,10 +106,11 @@ function writer.write(report, options)
     report.confidence and ", " .. words.confidence(report) or ""), "" }
   local function put(text) if text then lines[#lines + 1] = escaped(text) .. "  " end end
   put(report.summary)
-  for _, line in ipairs(words.when(report, options)) do put(line) end
+  for _, line in ipairs(when.lines(report, options)) do put(line) end
   put(words.load(report))
   local reason = words.reason(report)
   put(reason and "why: " .. reason)
+  put(words.below(report))
   lines[#lines + 1] = ""
   findings(report, lines)
   if #report.timeline > 0 then

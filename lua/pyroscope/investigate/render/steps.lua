@@ -25,7 +25,10 @@ function steps.command(report, step)
   table.sort(names)
   for _, name in ipairs(names) do
     local value = step.args[name]
-    if type(value) ~= "table" then
+    if name == "at" and type(value) == "table" and type(value.A) == "string"
+        and type(value.B) == "string" then
+      parts[#parts + 1] = ("--before %s --after %s"):format(quoted(value.A), quoted(value.B))
+    elseif type(value) ~= "table" then
       parts[#parts + 1] = "--" .. name:gsub("_", "-")
       if value ~= true then parts[#parts + 1] = quoted(value) end
     end

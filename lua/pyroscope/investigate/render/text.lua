@@ -6,6 +6,7 @@ local screen = require "pyroscope.cli.screen"
 local units = require "pyroscope.units"
 local facts = require "pyroscope.investigate.render.facts"
 local steps = require "pyroscope.investigate.render.steps"
+local when = require "pyroscope.investigate.render.when"
 local words = require "pyroscope.investigate.render.words"
 
 local writer = {}
@@ -261,12 +262,17 @@ function writer.write(report, options)
   local view = screen.new { width = math.max(40, options.width or 80),
     utf8 = options.utf8 ~= false, color = options.color, cut = false }
   local lines = headline(report, view)
-  local when = words.when(report, options)
+  local windows = when.lines(report, options)
   local load = words.load(report)
-  if load then when[math.max(1, #when)] = (when[#when] and when[#when] .. "; " or "") .. load end
-  for _, line in ipairs(when) do add(lines, wrapped(view, line, "", "  ")) end
+  if load then
+    local last = windows[#windows]
+    windows[math.max(1, #windows)] = (last and last .. "; " or "") .. load
+  end
+  for _, line in ipairs(windows) do add(lines, wrapped(view, line, "", "  ")) end
   local reason = words.reason(report)
   if reason then add(lines, wrapped(view, "why: " .. reason, "", "  ")) end
+  local below = words.below(report)
+  if below then add(lines, wrapped(view, below, "", "  ")) end
   local most = options.all and #report.findings or math.min(#report.findings, options.findings or 5)
   for i = 1, most do add(lines, one(report.findings[i], view)) end
   if most < #report.findings then
