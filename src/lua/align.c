@@ -71,24 +71,6 @@ static int alignment__tostring (lua_State *L) {
   return 1;
 }
 
-typedef struct change {
-  long double size;
-  uint32_t group;
-} change;
-
-typedef struct ordering {
-  const pyr_grouping *g;
-} ordering;
-
-static int larger (const void *a, const void *b, void *o) {
-  const change *x = a, *y = b;
-  const ordering *ord = o;
-  int order;
-  if (x->size != y->size) return x->size > y->size ? -1 : 1;
-  order = pyr_string_compare(ord->g->names[x->group], ord->g->names[y->group]);
-  return order != 0 ? order : x->group < y->group ? -1 : x->group > y->group;
-}
-
 /* Field 'factors' of the options at 3, or 1 and 1. */
 static void checkfactors (lua_State *L, double *factors) {
   int i;
@@ -114,16 +96,14 @@ static int alignment_rows (lua_State *L) {
   static const char *const orders[] = {"self", "total", NULL};
   static const char *const known[] = {"by", "group", "factors", NULL};
   pyr_union *u = checkunion(L, 1);
-  lua_Integer n = luaL_optinteger(L, 2, 20), shown;
+  lua_Integer n = luaL_optinteger(L, 2, 20);
   pyr_granularity by = pyr_lua_checkgroup(L, 3, "group");
   double factors[2];
   bool by_total = false;
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
-  pyr_luagroups *groups;
+  pyr_luagroups *s;
   pyr_sideweight *w;
-  change *order;
-  ordering ord;
-  uint32_t i, count = 0;
+  uint32_t i, k;
   int64_t rest[2] = {0, 0};
   luaL_argcheck(L, n >= 0 && n <= INT32_MAX, 2, "out of range");
   pyr_lua_options(L, 3, known);
@@ -135,38 +115,33 @@ static int alignment_rows (lua_State *L) {
     lua_settop(L, 3);
   }
   checkfactors(L, factors);
-  groups = pyr_lua_newgroups(L);
-  if (pyr_grouping_init(&groups->g, &u->tree, by, &e) != PYR_OK ||
-      pyr_grouping_frames(&groups->g, &groups->frames, &e) != PYR_OK)
+  s = pyr_lua_newgroups(L);
+  if (pyr_grouping_init(&s->g, &u->tree, by, &e) != PYR_OK ||
+      pyr_grouping_frames(&s->g, &s->frames, &e) != PYR_OK)
     return pyr_lua_error(L, &e);
-  w = pyr_lua_scratch(L, groups->g.count, sizeof *w);
-  if (pyr_union_weigh(u, groups->g.of, w, &e) != PYR_OK) return pyr_lua_error(L, &e);
-  order = pyr_lua_scratch(L, groups->g.count, sizeof *order);
-  for (i = 0; i < groups->g.count; i++) {
-    if (!w[i].seen) continue;
-    order[count].size = pyr_change(by_total ? w[i].total : w[i].self, factors);
-    order[count++].group = i;
-  }
-  ord.g = &groups->g;
-  qsort_r(order, count, sizeof *order, larger, &ord);
-  shown = n == 0 || n > (lua_Integer)count ? (lua_Integer)count : n;
-  lua_createtable(L, (int)shown, 0);
-  for (i = 0; i < count; i++) {
-    const pyr_sideweight *s = w + order[i].group;
-    if ((lua_Integer)i >= shown) {
-      rest[0] += s->self[0];
-      rest[1] += s->self[1];
-      continue;
-    }
+  w = pyr_lua_scratch(L, s->g.count, sizeof *w);
+  s->count = (uint32_t)n;
+  if (pyr_union_weigh(u, s->g.of, w, &e) != PYR_OK ||
+      pyr_union_rank(&s->g, w, by_total, factors, &s->rows, &s->count, &s->all, &e) !=
+          PYR_OK)
+    return pyr_lua_error(L, &e);
+  for (i = 0; i < s->g.count; i++)
+    for (k = 0; k < 2; k++)
+      rest[k] += w[i].self[k];
+  lua_createtable(L, (int)s->count, 0);
+  for (i = 0; i < s->count; i++) {
+    const pyr_sideweight *mine = w + s->rows[i];
+    for (k = 0; k < 2; k++)
+      rest[k] -= mine->self[k];
     lua_createtable(L, 0, 8);
-    pyr_lua_setplace(L, groups, order[i].group);
-    setvalues(L, s->self, s->total);
+    pyr_lua_setplace(L, s, s->rows[i]);
+    setvalues(L, mine->self, mine->total);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   lua_createtable(L, 0, 3);
   pyr_lua_setinteger(L, "before", rest[0]);
   pyr_lua_setinteger(L, "after", rest[1]);
-  pyr_lua_setinteger(L, "functions", (lua_Integer)count - shown);
+  pyr_lua_setinteger(L, "functions", (lua_Integer)s->all - s->count);
   return 2;
 }
 

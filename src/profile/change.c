@@ -13,28 +13,87 @@ int64_t pyr_union_other (const pyr_union *u, uint32_t side) {
   return sum;
 }
 
+/* A node whose children are being visited. */
+typedef struct opened {
+  uint32_t next, end, group;
+} opened;
+
 pyr_status pyr_union_weigh (const pyr_union *u, const uint32_t *of, pyr_sideweight *w,
                             pyr_error *e) {
-  const pyr_profile *p = &u->tree;
-  uint32_t *path = malloc((p->levels + 1u) * sizeof *path), depth = 0, i, s;
-  if (path == NULL) return pyr_nomemory(e);
-  for (i = pyr_profile_next(p, 0); i != UINT32_MAX; i = pyr_profile_next(p, i)) {
-    const pyr_node *n = p->nodes + i;
-    uint32_t g = of[n->frame] & ~PYR_GROUP_OTHER;
-    for (; depth >= n->level && depth > 0; depth--)
-      if (path[depth] != UINT32_MAX) w[path[depth]].open--;
-    depth = n->level;
-    path[depth] = UINT32_MAX;
-    if ((of[n->frame] & PYR_GROUP_OTHER) != 0 && pyr_profile_is_other(p, i)) continue;
-    path[depth] = g;
-    w[g].seen = 1;
-    for (s = 0; s < 2; s++) {
-      w[g].self[s] += u->selfs[2 * (size_t)i + s];
-      if (w[g].open == 0) w[g].total[s] += u->totals[2 * (size_t)i + s];
+  const pyr_node *nodes = u->tree.nodes;
+  opened *stack = malloc(u->tree.levels * sizeof *stack), *top = stack;
+  if (stack == NULL) return pyr_nomemory(e);
+  *top = (opened){nodes[0].first_child, nodes[1].first_child, 0};
+  for (;;) {
+    const pyr_node *n;
+    const int64_t *self, *total;
+    pyr_sideweight *mine;
+    uint32_t g;
+    bool leaf;
+    if (top->next == top->end) {
+      if (top == stack) break;
+      w[top->group].open--;
+      top--;
+      continue;
     }
-    w[g].open++;
+    self = u->selfs + 2 * (size_t)top->next;
+    n = nodes + top->next++;
+    leaf = n[1].first_child == n->first_child;
+    g = of[n->frame];
+    if (leaf && (g & PYR_GROUP_OTHER) != 0) continue;
+    g &= ~PYR_GROUP_OTHER;
+    mine = w + g;
+    mine->seen = 1;
+    mine->self[0] += self[0];
+    mine->self[1] += self[1];
+    if (mine->open == 0) {
+      total = leaf ? self : u->totals + (self - u->selfs);
+      mine->total[0] += total[0];
+      mine->total[1] += total[1];
+    }
+    if (leaf) continue;
+    mine->open++;
+    *++top = (opened){n->first_child, n[1].first_child, g};
   }
-  free(path);
+  free(stack);
+  return PYR_OK;
+}
+
+typedef struct ranking {
+  const pyr_grouping *g;
+  const long double *sizes;
+} ranking;
+
+static int compare (const void *a, const void *b, void *ranked) {
+  const ranking *r = ranked;
+  uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+  if (r->sizes[x] != r->sizes[y]) return r->sizes[x] > r->sizes[y] ? -1 : 1;
+  return pyr_group_order(r->g, x, y);
+}
+
+pyr_status pyr_union_rank (const pyr_grouping *g, const pyr_sideweight *w,
+                           bool by_total, const double *factors, uint32_t **rows,
+                           uint32_t *count, uint32_t *all, pyr_error *e) {
+  uint32_t wanted = *count, n = 0, i;
+  uint32_t *found = malloc((g->count + 1u) * sizeof *found);
+  long double *sizes = malloc((g->count + 1u) * sizeof *sizes);
+  ranking r = {g, sizes};
+  if (found == NULL || sizes == NULL) {
+    free(found);
+    free(sizes);
+    return pyr_nomemory(e);
+  }
+  for (i = 0; i < g->count; i++) {
+    if (!w[i].seen) continue;
+    sizes[i] = pyr_change(by_total ? w[i].total : w[i].self, factors);
+    found[n++] = i;
+  }
+  if (wanted == 0 || wanted > n) wanted = n;
+  pyr_group_best(found, n, wanted, compare, &r);
+  free(sizes);
+  *rows = found;
+  *count = wanted;
+  *all = n;
   return PYR_OK;
 }
 

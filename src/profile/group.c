@@ -95,6 +95,37 @@ void pyr_grouping_free (pyr_grouping *g) {
   memset(g, 0, sizeof *g);
 }
 
+int pyr_group_order (const pyr_grouping *g, uint32_t a, uint32_t b) {
+  int order = pyr_string_compare(g->names[a], g->names[b]);
+  if (order == 0 && g->by == PYR_BY_LINE) {
+    const pyr_profile *p = g->p;
+    const pyr_frame *f = p->frames + a, *h = p->frames + b;
+    order = pyr_string_compare(p->strings[f->file], p->strings[h->file]);
+    if (order == 0 && f->line != h->line) order = f->line < h->line ? -1 : 1;
+  }
+  return order != 0 ? order : a < b ? -1 : a > b;
+}
+
+#define FEW 256
+
+void pyr_group_best (uint32_t *ids, uint32_t n, uint32_t wanted,
+                     int (*compare)(const void *, const void *, void *),
+                     void *context) {
+  uint32_t i, kept = 0;
+  if (wanted > FEW) {
+    qsort_r(ids, n, sizeof *ids, compare, context);
+    return;
+  }
+  for (i = 0; i < n && wanted != 0; i++) { /* insertion among the best so far */
+    uint32_t id = ids[i], at;
+    if (kept == wanted && compare(&id, ids + kept - 1, context) > 0) continue;
+    at = kept < wanted ? kept++ : kept - 1;
+    for (; at > 0 && compare(&id, ids + at - 1, context) < 0; at--)
+      ids[at] = ids[at - 1];
+    ids[at] = id;
+  }
+}
+
 /* A node whose children are being visited. */
 typedef struct opened {
   uint32_t next, end, group;

@@ -29,6 +29,15 @@ pyr_status pyr_grouping_init (pyr_grouping *g, const pyr_profile *p, pyr_granula
                               pyr_error *e);
 void pyr_grouping_free (pyr_grouping *g);
 
+/* Order of groups that are equal otherwise: name bytes, then file and line. Negative: 'a' comes
+   first; 0 only for a group and itself. */
+int pyr_group_order (const pyr_grouping *g, uint32_t a, uint32_t b);
+
+/* Brings the first 'wanted' of 'n' ids into order, those that come first of all; what stands
+   behind them is lost unless all are wanted. 'compare' takes two ids, as for qsort_r. */
+void pyr_group_best (uint32_t *ids, uint32_t n, uint32_t wanted,
+                     int (*compare)(const void *, const void *, void *), void *context);
+
 /*
 ** Self and total of every group; a total counts once per stack however often the group is
 ** on it. Root and truncated leaves are left out; what they hold is in '*other'.

@@ -10,57 +10,29 @@ typedef struct ranking {
   bool by_total;
 } ranking;
 
-/* Negative: 'a' comes first. The last resort keeps equal names of lines in a fixed order. */
-static int compare (const ranking *r, uint32_t a, uint32_t b) {
-  const pyr_weight *x = r->w + a, *y = r->w + b;
+static int compare (const void *a, const void *b, void *ranked) {
+  const ranking *r = ranked;
+  const pyr_weight *x = r->w + *(const uint32_t *)a, *y = r->w + *(const uint32_t *)b;
   int64_t first = r->by_total ? x->total : x->self,
           second = r->by_total ? y->total : y->self;
-  int order;
   if (first != second) return first > second ? -1 : 1;
-  order = pyr_string_compare(r->g->names[a], r->g->names[b]);
-  if (order == 0 && r->g->by == PYR_BY_LINE) {
-    const pyr_profile *p = r->g->p;
-    const pyr_frame *f = p->frames + a, *h = p->frames + b;
-    order = pyr_string_compare(p->strings[f->file], p->strings[h->file]);
-    if (order == 0 && f->line != h->line) order = f->line < h->line ? -1 : 1;
-  }
-  return order != 0 ? order : a < b ? -1 : a > b;
+  return pyr_group_order(r->g, *(const uint32_t *)a, *(const uint32_t *)b);
 }
-
-static int comparequeued (const void *a, const void *b, void *r) {
-  return compare(r, *(const uint32_t *)a, *(const uint32_t *)b);
-}
-
-#define FEW 256
 
 pyr_status pyr_profile_top (const pyr_grouping *g, const pyr_weight *w, bool by_total,
                             uint32_t **rows, uint32_t *count, uint32_t *all,
                             pyr_error *e) {
   ranking r = {g, w, by_total};
-  uint32_t wanted = *count, n = 0, i, seen = 0;
-  uint32_t *found;
-  for (i = 0; i < g->count; i++)
-    seen += w[i].seen != 0;
-  if (wanted == 0 || wanted > seen) wanted = seen;
-  found = malloc((seen + 1u) * sizeof *found);
+  uint32_t wanted = *count, n = 0, i;
+  uint32_t *found = malloc((g->count + 1u) * sizeof *found);
   if (found == NULL) return pyr_nomemory(e);
-  if (wanted > FEW) {
-    for (i = 0; i < g->count; i++)
-      if (w[i].seen) found[n++] = i;
-    qsort_r(found, n, sizeof *found, comparequeued, &r);
-  } else
-    for (i = 0; i < g->count; i++) { /* insertion among the best so far */
-      uint32_t at;
-      if (!w[i].seen || wanted == 0) continue;
-      if (n == wanted && compare(&r, i, found[n - 1]) > 0) continue;
-      at = n < wanted ? n++ : n - 1;
-      for (; at > 0 && compare(&r, i, found[at - 1]) < 0; at--)
-        found[at] = found[at - 1];
-      found[at] = i;
-    }
+  for (i = 0; i < g->count; i++)
+    if (w[i].seen) found[n++] = i;
+  if (wanted == 0 || wanted > n) wanted = n;
+  pyr_group_best(found, n, wanted, compare, &r);
   *rows = found;
   *count = wanted;
-  *all = seen;
+  *all = n;
   return PYR_OK;
 }
 

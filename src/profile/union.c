@@ -37,25 +37,48 @@ void pyr_union_free (pyr_union *u) {
   memset(u, 0, sizeof *u);
 }
 
-static bool growarray (void *array, size_t count, size_t size) {
-  void *grown = realloc(*(void **)array, count * size);
-  if (grown == NULL) return false;
-  *(void **)array = grown;
+static bool resize (void *array, size_t count, size_t size) {
+  void *block = realloc(*(void **)array, count * size);
+  if (block == NULL) return false;
+  *(void **)array = block;
   return true;
 }
 
+/* Room for all nodes of two inputs, or the largest one twice: growing copies, and pages that
+   nobody touches cost nothing. */
+static uint32_t firstcap (const aligner *a) {
+  uint64_t sum = 0, most = 0;
+  uint32_t j;
+  for (j = 0; j < a->k; j++) {
+    sum += a->inputs[j]->count;
+    if (a->inputs[j]->count > most) most = a->inputs[j]->count;
+  }
+  if (sum > 2 * most) sum = 2 * most;
+  return sum < PYR_NODES_MAX ? (uint32_t)sum : PYR_NODES_MAX;
+}
+
 static pyr_status growresult (aligner *a, pyr_error *e) {
-  uint32_t cap = a->node_cap == 0 ? 1024 : a->node_cap * 2;
+  uint32_t cap = a->node_cap == 0 ? firstcap(a) : a->node_cap * 2;
   if (a->node_cap > PYR_NODES_MAX / 2)
     return pyr_fail(e, PYR_ELIMIT, "more nodes than a profile can hold", PYR_NOWHERE);
-  if (!growarray(&a->u->tree.nodes, (size_t)cap + 1, sizeof(pyr_node)) ||
-      !growarray(&a->lists, cap, sizeof *a->lists))
+  if (!resize(&a->u->tree.nodes, (size_t)cap + 1, sizeof(pyr_node)) ||
+      !resize(&a->lists, cap, sizeof *a->lists))
     return pyr_nomemory(e);
-  if (a->matrix && (!growarray(&a->u->selfs, (size_t)cap * a->k, sizeof(int64_t)) ||
-                    !growarray(&a->u->totals, (size_t)cap * a->k, sizeof(int64_t))))
+  if (a->matrix && (!resize(&a->u->selfs, (size_t)cap * a->k, sizeof(int64_t)) ||
+                    !resize(&a->u->totals, (size_t)cap * a->k, sizeof(int64_t))))
     return pyr_nomemory(e);
   a->node_cap = cap;
   return PYR_OK;
+}
+
+/* Gives back what was reserved; where that fails all stays as it was. */
+static void trim (aligner *a) {
+  pyr_union *u = a->u;
+  size_t count = u->tree.count;
+  resize(&u->tree.nodes, count + 1, sizeof(pyr_node));
+  if (!a->matrix) return;
+  resize(&u->selfs, count * a->k, sizeof(int64_t));
+  resize(&u->totals, count * a->k, sizeof(int64_t));
 }
 
 static pyr_status addnode (aligner *a, uint32_t parent, uint32_t frame, uint32_t level,
@@ -90,7 +113,7 @@ static pyr_status addsource (aligner *a, uint32_t to, uint32_t j, uint32_t from,
     uint32_t cap = a->source_cap == 0 ? 1024 : a->source_cap * 2;
     if (a->source_cap > UINT32_MAX / 2)
       return pyr_fail(e, PYR_ELIMIT, "more nodes than can be merged", PYR_NOWHERE);
-    if (!growarray(&a->sources, cap, sizeof *a->sources)) return pyr_nomemory(e);
+    if (!resize(&a->sources, cap, sizeof *a->sources)) return pyr_nomemory(e);
     a->source_cap = cap;
   }
   a->sources[a->source_count] = (source){j, from, a->lists[to]};
@@ -195,6 +218,7 @@ static pyr_status run (aligner *a, pyr_stacks *table, pyr_error *e) {
   t->frames = table->frames;
   t->frame_count = table->frame_count;
   table->frames = NULL;
+  trim(a);
   return PYR_OK;
 }
 
