@@ -10,6 +10,20 @@ luacheck -q --codes . || fail "luacheck"
 
 rule=$(grep -rlE '#include *[<"](lua|lauxlib|lualib)\.h' src --include='*.[ch]' | grep -v '^src/lua/')
 [ -z "$rule" ] || fail "only src/lua may include Lua's headers: $rule"
+# what each folder of the core may include beside itself
+while read -r folder below; do
+  pattern=$(echo "$folder $below" | tr ' ' '|')
+  rule=$(grep -rnE '#include "[a-z]+/' "src/$folder" --include='*.[ch]' |
+    grep -vE "#include \"($pattern)/")
+  [ -z "$rule" ] || fail "src/$folder includes what is above it: $rule"
+done <<END
+base
+profile base
+decode profile base
+render profile base
+querier decode profile base
+http base
+END
 rule=$(grep -rn '#include <curl/' src --include='*.[ch]' | grep -v -e '^src/http/' -e '^src/lua/http')
 [ -z "$rule" ] || fail "only src/http may include libcurl's headers: $rule"
 rule=$(grep -rnE 'require *\(?"luv"' lua | grep -v '^lua/pyroscope/system.lua')

@@ -45,14 +45,20 @@ void pyr_buffer_char (pyr_buffer *b, char c) {
   pyr_buffer_add(b, &c, 1);
 }
 
+char *pyr_put_decimal (char *at, uint64_t v) {
+  char digits[20];
+  unsigned n = 0;
+  do
+    digits[n++] = (char)('0' + v % 10);
+  while ((v /= 10) != 0);
+  while (n > 0)
+    *at++ = digits[--n];
+  return at;
+}
+
 void pyr_buffer_uint (pyr_buffer *b, uint64_t v) {
   char digits[20];
-  size_t at = sizeof digits;
-  do {
-    digits[--at] = (char)('0' + v % 10);
-    v /= 10;
-  } while (v != 0);
-  pyr_buffer_add(b, digits + at, sizeof digits - at);
+  pyr_buffer_add(b, digits, (size_t)(pyr_put_decimal(digits, v) - digits));
 }
 
 void pyr_buffer_int (pyr_buffer *b, int64_t v) {

@@ -34,6 +34,9 @@ void pyr_buffer_int (pyr_buffer *b, int64_t v);
 void pyr_buffer_uint (pyr_buffer *b, uint64_t v);
 void pyr_buffer_varint (pyr_buffer *b, uint64_t v); /* LEB128 */
 
+/* Writes 'v' in decimal where at least 20 bytes are free, without a NUL; where it ends. */
+char *pyr_put_decimal (char *at, uint64_t v);
+
 /* 'v' with 'decimals' (0 to 6) places, rounded half away from zero; for finite |v| < 1e15. */
 void pyr_buffer_fixed (pyr_buffer *b, double v, unsigned decimals);
 

@@ -68,7 +68,11 @@ void pyr_lua_type (lua_State *L, const char *name, const luaL_Reg *metamethods,
 pyr_luaprofile *pyr_lua_newprofile (lua_State *L);       /* pushes it */
 pyr_luaprofile *pyr_lua_profile (lua_State *L, int arg); /* raises when closed */
 
-/* Scratch: a buffer that Lua frees (__gc and __close). */
+/* Scratch: pushes 'size' zeroed bytes that 'gc' empties (__gc and __close of metatable 'name');
+   it is not counted as a handle. */
+void *pyr_lua_temporary (lua_State *L, const char *name, size_t size, lua_CFunction gc);
+
+/* A buffer of that kind. */
 pyr_buffer *pyr_lua_buffer (lua_State *L);
 
 /* Pushes the content of a buffer as a string, or raises / returns the error it holds. */

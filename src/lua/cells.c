@@ -141,13 +141,7 @@ int pyr_lua_cells (lua_State *L, const pyr_profile *p, const pyr_union *u) {
   int rows, row = 0, n = 0;
   lua_settop(L, 2);
   options(L, p, &o);
-  c = lua_newuserdatauv(L, sizeof *c, 0);
-  memset(c, 0, sizeof *c);
-  if (luaL_newmetatable(L, CELLS_T)) {
-    lua_pushcfunction(L, cells__gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
+  c = pyr_lua_temporary(L, CELLS_T, sizeof *c, cells__gc);
   if (pyr_render_cells(c, p, u, &o, &e) != PYR_OK) return pyr_lua_error(L, &e);
   lua_newtable(L);
   rows = lua_gettop(L);

@@ -30,18 +30,6 @@ static int names__gc (lua_State *L) {
   return 0;
 }
 
-static void *newscratch (lua_State *L, const char *name, size_t size,
-                         lua_CFunction gc) {
-  void *scratch = lua_newuserdatauv(L, size, 0);
-  memset(scratch, 0, size);
-  if (luaL_newmetatable(L, name)) {
-    lua_pushcfunction(L, gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
-  return scratch;
-}
-
 /*
 ** The keys of the table in field 'key' of the selection at 'arg' as a set, in lower
 ** case; pushes one value.
@@ -50,7 +38,7 @@ static const pyr_names *checkids (lua_State *L, int arg, const char *key) {
   pyr_names *set;
   if (lua_getfield(L, arg, key) == LUA_TNIL) return NULL;
   luaL_checktype(L, -1, LUA_TTABLE);
-  set = newscratch(L, NAMES_T, sizeof *set, names__gc);
+  set = pyr_lua_temporary(L, NAMES_T, sizeof *set, names__gc);
   if (pyr_names_init(set, 1) != PYR_OK) luaL_error(L, "not enough memory");
   lua_pushnil(L);
   while (lua_next(L, -3) != 0) {
@@ -88,7 +76,7 @@ static const pyr_tagfilter *checktags (lua_State *L, int arg, const char *key,
   const char *text;
   if (lua_getfield(L, arg, key) == LUA_TNIL) return NULL;
   text = luaL_checklstring(L, -1, &len);
-  f = newscratch(L, TAGS_T, sizeof *f, tags__gc);
+  f = pyr_lua_temporary(L, TAGS_T, sizeof *f, tags__gc);
   return pyr_tagfilter_init(f, text, len, e) == PYR_OK ? f : NULL;
 }
 
@@ -172,7 +160,7 @@ static collection *gather (lua_State *L, int arg, pyr_granularity by, bool rows,
   common.call_site = checkcallsite(L, arg, &common.call_site_depth);
   common.focus = checktags(L, arg, "tagfocus", e);
   if (e->status == PYR_OK) common.ignore = checktags(L, arg, "tagignore", e);
-  c = newscratch(L, COLLECTION_T, sizeof *c, collection__gc);
+  c = pyr_lua_temporary(L, COLLECTION_T, sizeof *c, collection__gc);
   if (e->status != PYR_OK || pyr_stacks_init(&c->b, by, e) != PYR_OK) return c;
   n = (lua_Integer)lua_rawlen(L, 1);
   luaL_checkstack(L, 20, NULL);

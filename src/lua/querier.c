@@ -403,19 +403,6 @@ static bool skipped (const decoder *d, const pyr_field *f) {
   return found;
 }
 
-/* What proto3 does not send; it may come all the same. */
-static bool isdefault (const pyr_value *v) {
-  switch (pyr_field_wire(v->field)) {
-  case 0:
-    return v->integer == 0;
-  case 1:
-    return v->number == 0;
-  default:
-    return v->field->type != PYR_TMESSAGE && v->field->payload == PYR_PLAIN &&
-           v->bytes.p == v->bytes.end;
-  }
-}
-
 /* Pushes a table; on failure the stack may hold more than before, the caller returns. */
 static pyr_status decodemessage (decoder *d, pyr_reader r) {
   lua_State *L = d->L;
@@ -438,7 +425,8 @@ static pyr_status decodemessage (decoder *d, pyr_reader r) {
       lua_pop(L, 1);
     } else {
       if (pushvalue(d, &r, &v) != PYR_OK) return d->e.status;
-      if (!v.field->optional && isdefault(&v)) {
+      if (!v.field->optional && v.field->payload == PYR_PLAIN &&
+          pyr_value_isdefault(&v)) {
         lua_pop(L, 1); /* zero is absent, however it was sent */
         continue;
       }

@@ -16,14 +16,7 @@ static int groups__gc (lua_State *L) {
 }
 
 pyr_luagroups *pyr_lua_newgroups (lua_State *L) {
-  pyr_luagroups *s = lua_newuserdatauv(L, sizeof *s, 0);
-  memset(s, 0, sizeof *s);
-  if (luaL_newmetatable(L, GROUPS_T)) {
-    lua_pushcfunction(L, groups__gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
-  return s;
+  return pyr_lua_temporary(L, GROUPS_T, sizeof(pyr_luagroups), groups__gc);
 }
 
 pyr_status pyr_lua_weighgroups (pyr_luagroups *s, const pyr_profile *p,
@@ -91,14 +84,7 @@ static int freescratch (lua_State *L) {
 }
 
 void **pyr_lua_owner (lua_State *L) {
-  void **block = lua_newuserdatauv(L, sizeof *block, 0);
-  *block = NULL;
-  if (luaL_newmetatable(L, "pyroscope.block")) {
-    lua_pushcfunction(L, freescratch);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
-  return block;
+  return pyr_lua_temporary(L, "pyroscope.block", sizeof(void *), freescratch);
 }
 
 void pyr_lua_options (lua_State *L, int arg, const char *const *known) {

@@ -110,6 +110,20 @@ void pyr_lua_type (lua_State *L, const char *name, const luaL_Reg *metamethods,
   lua_setfield(L, -2, "methods");
 }
 
+void *pyr_lua_temporary (lua_State *L, const char *name, size_t size,
+                         lua_CFunction gc) {
+  void *bytes = lua_newuserdatauv(L, size, 0);
+  memset(bytes, 0, size);
+  if (luaL_newmetatable(L, name)) {
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__close");
+  }
+  lua_setmetatable(L, -2);
+  return bytes;
+}
+
 #define BUFFER_T "pyroscope.buffer"
 
 static int buffer__gc (lua_State *L) {
@@ -118,16 +132,7 @@ static int buffer__gc (lua_State *L) {
 }
 
 pyr_buffer *pyr_lua_buffer (lua_State *L) {
-  pyr_buffer *b = lua_newuserdatauv(L, sizeof *b, 0);
-  memset(b, 0, sizeof *b);
-  if (luaL_newmetatable(L, BUFFER_T)) {
-    lua_pushcfunction(L, buffer__gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, buffer__gc);
-    lua_setfield(L, -2, "__close");
-  }
-  lua_setmetatable(L, -2);
-  return b;
+  return pyr_lua_temporary(L, BUFFER_T, sizeof(pyr_buffer), buffer__gc);
 }
 
 int pyr_lua_pushbuffer (lua_State *L, pyr_buffer *b) {

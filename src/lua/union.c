@@ -73,16 +73,7 @@ static int planting__gc (lua_State *L) {
 }
 
 static pyr_planting *newplanting (lua_State *L) {
-  pyr_planting *b = lua_newuserdatauv(L, sizeof *b, 0);
-  memset(b, 0, sizeof *b);
-  if (luaL_newmetatable(L, PLANTING_T)) {
-    lua_pushcfunction(L, planting__gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, planting__gc);
-    lua_setfield(L, -2, "__close");
-  }
-  lua_setmetatable(L, -2);
-  return b;
+  return pyr_lua_temporary(L, PLANTING_T, sizeof(pyr_planting), planting__gc);
 }
 
 /* The profiles in the list at 1; pushes the array. The list keeps them alive. */

@@ -36,15 +36,7 @@ int pyr_lua_walk (lua_State *L, const pyr_profile *p, lua_CFunction next) {
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
   walker *w;
   lua_settop(L, 1);
-  w = lua_newuserdatauv(L, sizeof *w, 0);
-  memset(w, 0, sizeof *w);
-  if (luaL_newmetatable(L, "pyroscope.walker")) {
-    lua_pushcfunction(L, walker__gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, walker__gc);
-    lua_setfield(L, -2, "__close");
-  }
-  lua_setmetatable(L, -2);
+  w = pyr_lua_temporary(L, "pyroscope.walker", sizeof *w, walker__gc);
   if (pyr_sorted_init(&w->sorted, p, &e) != PYR_OK)
     return luaL_error(L, "%s", e.message);
   lua_pushvalue(L, 1);

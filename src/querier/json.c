@@ -105,17 +105,6 @@ static int putvalue (pyr_buffer *out, const pyr_reader *r, const pyr_value *v,
   return 0;
 }
 
-static bool zero (const pyr_value *v) {
-  switch (pyr_field_wire(v->field)) {
-  case 0:
-    return v->integer == 0;
-  case 1:
-    return v->number == 0;
-  default:
-    return v->field->type != PYR_TMESSAGE && v->bytes.p == v->bytes.end;
-  }
-}
-
 /* Fields in order of the schema; each is looked for in the whole message, since nothing says
    that the values of a repeated one stand together. */
 static int tojson (pyr_buffer *out, const pyr_reader *from, pyr_error *e) {
@@ -142,7 +131,9 @@ static int tojson (pyr_buffer *out, const pyr_reader *from, pyr_error *e) {
     }
     if (more < 0) return -1;
     if (open) pyr_buffer_char(out, ']');
-    if (f->repeated || last.field == NULL || (zero(&last) && !f->optional)) continue;
+    if (f->repeated || last.field == NULL ||
+        (pyr_value_isdefault(&last) && !f->optional))
+      continue;
     pyr_buffer_text(out, first ? "\"" : ",\"");
     first = false;
     pyr_buffer_text(out, f->name);

@@ -118,3 +118,14 @@ void pyr_put_end (pyr_buffer *b, size_t begin) {
   b->len += n;
   b->data[b->len] = '\0';
 }
+
+bool pyr_value_isdefault (const pyr_value *v) {
+  switch (pyr_field_wire(v->field)) {
+  case 0:
+    return v->integer == 0;
+  case 1:
+    return v->number == 0;
+  default:
+    return v->field->type != PYR_TMESSAGE && v->bytes.p == v->bytes.end;
+  }
+}

@@ -35,6 +35,9 @@ pyr_reader pyr_reader_enter (const pyr_reader *r, const pyr_value *v);
 /* 1: a value; 0: the end; -1: damage, 'e' is filled. */
 int pyr_reader_next (pyr_reader *r, pyr_value *v, pyr_error *e);
 
+/* What proto3 does not send; it may come all the same. */
+bool pyr_value_isdefault (const pyr_value *v);
+
 /* Writers of one value of a field, tag included. */
 void pyr_put_integer (pyr_buffer *b, const pyr_field *f, int64_t v);
 void pyr_put_double (pyr_buffer *b, const pyr_field *f, double v);

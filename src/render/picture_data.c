@@ -142,19 +142,6 @@ static pyr_status tables (const pyr_picture *g, pyr_error *e) {
   return PYR_OK;
 }
 
-/* Digits and a comma, without asking for room each time: the caller made it. */
-static char *digits (char *at, uint64_t v) {
-  char text[20];
-  unsigned n = 0;
-  do
-    text[n++] = (char)('0' + v % 10);
-  while ((v /= 10) != 0);
-  while (n > 0)
-    *at++ = text[--n];
-  *at++ = ',';
-  return at;
-}
-
 typedef uint64_t getter (const pyr_picture *g, uint32_t node);
 
 static uint64_t frameof (const pyr_picture *g, uint32_t i) {
@@ -182,8 +169,10 @@ static void column (const pyr_picture *g, const char *name, getter *get) {
     uint32_t end = n - i > 1024 ? i + 1024 : n;
     char *room = pyr_buffer_room(g->out, (size_t)(end - i) * 21), *at = room;
     if (room == NULL) return;
-    for (; i < end; i++)
-      at = digits(at, get(g, g->order[i]));
+    for (; i < end; i++) {
+      at = pyr_put_decimal(at, get(g, g->order[i]));
+      *at++ = ',';
+    }
     g->out->len += (size_t)(at - room);
   }
   g->out->data[g->out->len - 1] = ']';

@@ -97,21 +97,10 @@ static char *put (char *at, const char *text, size_t n) {
 
 #define PUT(at, text) put(at, text, sizeof(text) - 1)
 
-static char *whole (char *at, uint64_t v) {
-  char text[20];
-  unsigned n = 0;
-  do
-    text[n++] = (char)('0' + v % 10);
-  while ((v /= 10) != 0);
-  while (n > 0)
-    *at++ = text[--n];
-  return at;
-}
-
 /* Two places, rounded half up; 0 <= v < 1e15 */
 static char *hundredths (char *at, double v) {
   uint64_t scaled = (uint64_t)(v * 100 + 0.5);
-  at = whole(at, scaled / 100);
+  at = pyr_put_decimal(at, scaled / 100);
   *at++ = '.';
   *at++ = (char)('0' + scaled / 10 % 10);
   *at++ = (char)('0' + scaled % 10);
@@ -244,7 +233,7 @@ static void box (pyr_picture *g, uint32_t i, double x, double width) {
   at = PUT(at, "<rect x=\"");
   at = hundredths(at, x);
   at = PUT(at, "\" y=\"");
-  at = whole(at, (uint64_t)y); /* rows are whole pixels */
+  at = pyr_put_decimal(at, (uint64_t)y); /* rows are whole pixels */
   at = PUT(at, ".0\" width=\"");
   at = hundredths(at, width > 0.4 ? width - 0.3 : width);
   at = PUT(at, "\" height=\"16\" rx=\"1\" fill=\"");

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "profile/sorted.h"
-#include "querier/wire.h"
 #include "render/render.h"
 
 /* ---- folded ---- */
@@ -103,33 +102,4 @@ pyr_status pyr_render_tree (pyr_buffer *out, const pyr_profile *p,
   }
   pyr_sorted_free(&s);
   return pyr_rendered(out, e);
-}
-
-/* ---- JSON: the protobuf message, spelled as Connect JSON ---- */
-
-/* The answer of a method whose field 1 is what was written into 'message' behind 'begin'. */
-static pyr_status spelled (pyr_buffer *out, const pyr_method *m, pyr_buffer *message,
-                           size_t begin, pyr_status status, pyr_error *e) {
-  pyr_put_end(message, begin);
-  if (status == PYR_OK)
-    status = pyr_to_json(out, m->response, message->data, message->len, e);
-  pyr_buffer_free(message);
-  return status;
-}
-
-pyr_status pyr_render_json (pyr_buffer *out, const pyr_profile *p,
-                            const pyr_renderoptions *o, pyr_error *e) {
-  pyr_buffer message = {NULL, 0, 0, 0, PYR_OK};
-  const pyr_method *m = pyr_method_find("SelectMergeStacktraces");
-  size_t begin = pyr_put_begin(&message, pyr_field_numbered(m->response, 1));
-  return spelled(out, m, &message, begin, pyr_render_flamegraph(&message, p, o, e), e);
-}
-
-pyr_status pyr_render_diffjson (pyr_buffer *out, const pyr_union *u,
-                                const pyr_renderoptions *o, pyr_error *e) {
-  pyr_buffer message = {NULL, 0, 0, 0, PYR_OK};
-  const pyr_method *m = pyr_method_find("Diff");
-  size_t begin = pyr_put_begin(&message, pyr_field_numbered(m->response, 1));
-  (void)o;
-  return spelled(out, m, &message, begin, pyr_render_diff(&message, u, e), e);
 }
