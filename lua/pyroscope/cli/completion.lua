@@ -103,12 +103,7 @@ local function services_of(name)
   return list
 end
 
-local function sorted(set)
-  local list = {}
-  for name in pairs(set) do list[#list + 1] = name end
-  table.sort(list)
-  return list
-end
+local function sorted(set) return require "pyroscope.source.shared".sorted(set) end
 
 -- What a flag or argument of this kind can be; nothing here asks a server.
 local function values(kind, item, current)

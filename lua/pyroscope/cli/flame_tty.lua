@@ -88,31 +88,6 @@ local function draw(screen, view)
   io.stdout:flush()
 end
 
---- Runs a program on this terminal and waits for it; no word is read by a shell.
----@param words string[]
----@return boolean ok
-function tty.start(words)
-  local quoted = {}
-  for i, word in ipairs(words) do quoted[i] = "'" .. word:gsub("'", "'\\''") .. "'" end
-  return (os.execute(table.concat(quoted, " "))) == true
-end
-
---- The words that open a line in the editor of this environment.
----@param where { file: string, line?: integer }
----@return string[]
-function tty.editor(where)
-  local words = {}
-  for _, name in ipairs { "VISUAL", "EDITOR" } do
-    if #words == 0 then
-      for word in (os.getenv(name) or ""):gmatch "%S+" do words[#words + 1] = word end
-    end
-  end
-  if #words == 0 then words[1] = "vi" end
-  words[#words + 1] = ("+%d"):format(math.max(1, where.line or 1))
-  words[#words + 1] = where.file
-  return words
-end
-
 local function source(screen, view, locate)
   local box = view:box()
   local where, why = nil, nil
@@ -122,9 +97,10 @@ local function source(screen, view, locate)
     return
   end
   screen.leave()
-  local ok = tty.start(tty.editor(where))
+  local terminal = require "pyroscope.cli.terminal"
+  local ok, err = terminal.start(terminal.editor(where.file, where.line))
   screen.enter()
-  if not ok then view.message = "the editor ended with an error" end
+  if not ok then view.message = err.message end
 end
 
 -- The whole group stops, as it does when the terminal itself sees the key.

@@ -101,11 +101,13 @@ end
 --- Fetches what a command asks about.
 ---@param run table
 ---@param text? string   TARGET
----@param spec? { exact?: boolean, granularity?: string, extra?: table }
+---@param spec? { exact?: boolean, granularity?: string, group?: string, extra?: table } with
+---  `group` the tree is of lines, files or packages
 ---@return table? subject
 ---@return pyroscope.error? err
 function subject.fetch(run, text, spec)
   spec = spec or {}
+  if spec.group == "line" then spec.granularity = "line" end
   local options = run.options
   local found, source = target.find(run, text)
   if not found then return nil, source end
@@ -133,6 +135,10 @@ function subject.fetch(run, text, spec)
   local ok
   ok, err = self:filter(options)
   if not ok then return nil, err end
+  if spec.group and spec.group ~= "function" and spec.group ~= "line" then
+    self.profile, err = self.profile:regroup(spec.group)
+    if not self.profile then return nil, err end
+  end
   return self
 end
 

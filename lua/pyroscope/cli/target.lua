@@ -160,7 +160,7 @@ function target.advise(err, name)
   if err.code ~= "unknown_deployment" or not name then return err end
   if not require "pyroscope.system".stat(name) then return err end
   local hint = ("a path is written with a slash: ./%s"):format(name)
-  return errors.wrap(err, { hint = err.hint and err.hint .. "\n" .. hint or hint })
+  return errors.wrap(err, { hint = err.hint and hint .. "\n" .. err.hint or hint })
 end
 
 --- The profile that standard input holds, as a source.

@@ -52,4 +52,34 @@ function terminal.detect(choice)
   }
 end
 
+--- Runs a program on this terminal and waits for it; no word is read by a shell.
+---@param words string[]
+---@return true? ok
+---@return pyroscope.error? err
+function terminal.start(words)
+  local quoted = {}
+  for i, word in ipairs(words) do quoted[i] = "'" .. word:gsub("'", "'\\''") .. "'" end
+  local ok, _, code = os.execute(table.concat(quoted, " "))
+  if ok then return true end
+  return nil, require "pyroscope.errors".new { kind = "io",
+    message = ("'%s' ended with %s"):format(words[1], tostring(code)) }
+end
+
+--- The words that open a line in the editor of this environment.
+---@param file string
+---@param line? integer
+---@return string[]
+function terminal.editor(file, line)
+  local words = {}
+  for _, name in ipairs { "VISUAL", "EDITOR" } do
+    if #words == 0 then
+      for word in (os.getenv(name) or ""):gmatch "%S+" do words[#words + 1] = word end
+    end
+  end
+  if #words == 0 then words[1] = "vi" end
+  words[#words + 1] = ("+%d"):format(math.max(1, line or 1))
+  words[#words + 1] = file
+  return words
+end
+
 return terminal

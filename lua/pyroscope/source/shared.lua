@@ -110,6 +110,37 @@ function shared.written_in(profile)
   return best
 end
 
+--- A whole number of a JSON text, where 64-bit ones are strings; nil for anything else.
+---@param value any
+---@return integer?
+function shared.whole(value)
+  if type(value) == "string" then
+    return value:match "^%-?%d+$" and math.tointeger(tonumber(value)) or nil
+  end
+  return type(value) == "number" and math.tointeger(value) or nil
+end
+
+--- Adds sums by label and value to others.
+---@param all table<string, table<string, integer>>
+---@param tags table<string, table<string, integer>>
+function shared.add_tags(all, tags)
+  for name, values in pairs(tags) do
+    all[name] = all[name] or {}
+    for value, sum in pairs(values) do all[name][value] = (all[name][value] or 0) + sum end
+  end
+end
+
+--- The profile with so many nodes at most, in place of the one that is given; nil: as it is.
+---@param profile pyroscope.profile
+---@param nodes? integer
+---@return pyroscope.profile
+function shared.cut(profile, nodes)
+  if not nodes then return profile end
+  local cut = profile:truncate(nodes)
+  profile:close()
+  return cut
+end
+
 --- What equality matchers fix: name -> value.
 ---@param matchers pyroscope.matcher[]
 ---@return table<string,string>
@@ -163,6 +194,13 @@ end
 function shared.by_sum(a, b)
   if a.sum ~= b.sum then return a.sum > b.sum end
   return a.key < b.key
+end
+
+--- Order of services: the most cores first, then by name.
+function shared.by_cores(a, b)
+  local x, y = a.cores or -1, b.cores or -1
+  if x ~= y then return x > y end
+  return a.name < b.name
 end
 
 --- Order of exemplars: the largest first, then the oldest.

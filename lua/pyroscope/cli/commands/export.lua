@@ -80,13 +80,8 @@ function command.run(run, options)
   if untouched(options, format, resolved) then return pprof(run, options, source, resolved) end
   local self
   options.where = options.where or "never"
-  self, err = subject.fetch(run, options.target,
-    { exact = true, granularity = options.group == "line" and "line" or nil })
+  self, err = subject.fetch(run, options.target, { exact = true, group = options.group })
   if not self then return nil, err end
-  if options.group and options.group ~= "function" and options.group ~= "line" then
-    self.profile, err = self.profile:regroup(options.group)
-    if not self.profile then return nil, err end
-  end
   if options.max_nodes and source.kind == "store" then
     self.profile = self.profile:truncate(options.max_nodes)
   end

@@ -169,13 +169,8 @@ local function one(run, options)
   if options.format and options.format ~= "text" then
     return require "pyroscope.cli.commands.export".run(run, options)
   end
-  local self, err = subject.fetch(run, options.target, { exact = true,
-    granularity = options.group == "line" and "line" or nil })
+  local self, err = subject.fetch(run, options.target, { exact = true, group = options.group })
   if not self then return nil, err end
-  if options.group and options.group ~= "function" and options.group ~= "line" then
-    self.profile, err = self.profile:regroup(options.group)
-    if not self.profile then return nil, err end
-  end
   if options.max_nodes and self.source.kind == "store" then
     self.profile = self.profile:truncate(options.max_nodes)
   end

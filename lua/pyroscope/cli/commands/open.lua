@@ -3,6 +3,7 @@
 local errors = require "pyroscope.errors"
 local link = require "pyroscope.cli.commands.link"
 local subject = require "pyroscope.cli.subject"
+local terminal = require "pyroscope.cli.terminal"
 
 local command = {
   name = "open",
@@ -31,16 +32,6 @@ local function browser()
   for _, program in ipairs { "xdg-open", "open", "sensible-browser", "wslview" } do
     if exists(program) then return program end
   end
-end
-
--- Starts a program on this terminal and waits for it; arguments are never read by a shell.
-local function start(words)
-  local quoted = {}
-  for i, word in ipairs(words) do quoted[i] = "'" .. word:gsub("'", "'\\''") .. "'" end
-  local ok, _, code = os.execute(table.concat(quoted, " "))
-  if ok then return true end
-  return nil, errors.new { kind = "io", message = ("'%s' ended with %s"):format(words[1],
-    tostring(code)) }
 end
 
 local function temporary(name, bytes)
@@ -76,7 +67,7 @@ local function in_browser(run, what)
     run:say "no browser is known here (BROWSER names one)"
     return run:write(what .. "\n")
   end
-  local ok, err = start { program, what }
+  local ok, err = terminal.start { program, what }
   if not ok then return nil, err end
   return run.status
 end
@@ -127,7 +118,7 @@ function command.run(run, options)
     end
     words[#words + 1] = path
     local ok
-    ok, err = start(words)
+    ok, err = terminal.start(words)
     if not ok then return nil, err end
     return run.status
   end
@@ -137,13 +128,8 @@ function command.run(run, options)
     local file, line = self:where(row)
     local path = file and require "pyroscope.system".stat(file) and file
     if path then
-      local editor = os.getenv "VISUAL" or os.getenv "EDITOR" or "vi"
-      local words = {}
-      for word in editor:gmatch "%S+" do words[#words + 1] = word end
-      words[#words + 1] = ("+%d"):format(line and line > 0 and line or 1)
-      words[#words + 1] = path
       local ok
-      ok, err = start(words)
+      ok, err = terminal.start(terminal.editor(path, line))
       if not ok then return nil, err end
       return run.status
     end

@@ -172,13 +172,8 @@ local function build(self, all, nodes, n, options)
 end
 
 function command.run(run, options)
-  local self, err = subject.fetch(run, options.target,
-    { granularity = options.group == "line" and "line" or nil })
+  local self, err = subject.fetch(run, options.target, { group = options.group })
   if not self then return nil, err end
-  if options.group and options.group ~= "function" and options.group ~= "line" then
-    self.profile, err = self.profile:regroup(options.group)
-    if not self.profile then return nil, err end
-  end
   if options.format == "folded" then
     local bytes
     bytes, err = self.profile:render "folded"

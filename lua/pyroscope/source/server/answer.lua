@@ -2,6 +2,7 @@
 
 local check = require "pyroscope.check"
 local core = require "pyroscope.core"
+local shared = require "pyroscope.source.shared"
 
 ---@class pyroscope.server.pprof: pyroscope.pprof_answer
 local answer = {}
@@ -31,10 +32,7 @@ end
 function answer:labels()
   local all = {}
   for _, handle in ipairs(self.handles) do
-    for name, values in pairs(handle:tags(handle.default_type)) do
-      all[name] = all[name] or {}
-      for value, sum in pairs(values) do all[name][value] = (all[name][value] or 0) + sum end
-    end
+    shared.add_tags(all, handle:tags(handle.default_type))
   end
   return all
 end
@@ -71,12 +69,7 @@ function answer:profile(options)
     tagignore = options.tagignore or self.question.tagignore,
     granularity = options.granularity or self.question.granularity or "function" }
   if not profile then return nil, err end
-  if self.question.max_nodes then
-    local cut = profile:truncate(self.question.max_nodes)
-    profile:close()
-    profile = cut
-  end
-  return profile:describe(self.about)
+  return shared.cut(profile, self.question.max_nodes):describe(self.about)
 end
 
 -- The same bytes as the server's while there is one answer and no filter of ours.

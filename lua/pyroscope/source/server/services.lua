@@ -170,11 +170,7 @@ function client:services(window)
   local warnings
   warnings, rows.partial = add_cores(self, rows, resolved, from_ms)
   table.move(warnings, 1, #warnings, #rows.warnings + 1, rows.warnings)
-  table.sort(rows, function(a, b)
-    local x, y = a.cores or -1, b.cores or -1
-    if x ~= y then return x > y end
-    return a.name < b.name
-  end)
+  table.sort(rows, shared.by_cores)
   return rows
 end
 

@@ -12,13 +12,6 @@ local units = require "pyroscope.units"
 
 local captured = {}
 
-local function whole(value)
-  if type(value) == "string" then
-    return value:match "^%-?%d+$" and math.tointeger(tonumber(value)) or nil
-  end
-  return type(value) == "number" and math.tointeger(value) or nil
-end
-
 local function texts(list)
   local copy = {}
   for i, text in ipairs(type(list) == "table" and list or {}) do
@@ -31,8 +24,9 @@ end
 -- A line of series.jsonl that can be used: times as integers, its selector read.
 local function line_of(object)
   if object.what ~= "timeline" and object.what ~= "counts" then return false end
-  local line = { what = object.what, from_ms = whole(object.from_ms), to_ms = whole(object.to_ms),
-    step_ms = whole(object.step_ms), group_by = texts(object.group_by), rows = object.rows,
+  local line = { what = object.what,
+    from_ms = shared.whole(object.from_ms), to_ms = shared.whole(object.to_ms),
+    step_ms = shared.whole(object.step_ms), group_by = texts(object.group_by), rows = object.rows,
     profile_type = object.profile_type }
   line.matchers = type(object.selector) == "string" and selector.parse(object.selector)
   if not (line.from_ms and line.to_ms and line.group_by and line.matchers
@@ -52,7 +46,7 @@ local function read_head(head)
   for _, id in ipairs(texts(head.types) or {}) do known.types[id] = true end
   for _, name in ipairs { "requests", "windows" } do
     for _, item in ipairs(type(head[name]) == "table" and head[name] or {}) do
-      local from, to = whole(item.from_ms), whole(item.to_ms)
+      local from, to = shared.whole(item.from_ms), shared.whole(item.to_ms)
       if from and to then
         item.from_ms, item.to_ms = from, to
         table.insert(known[name], item)
@@ -60,7 +54,7 @@ local function read_head(head)
     end
   end
   for _, item in ipairs(type(head.label_sets) == "table" and head.label_sets or {}) do
-    local from, to = whole(item.from_ms), whole(item.to_ms)
+    local from, to = shared.whole(item.from_ms), shared.whole(item.to_ms)
     if from and to and type(item.sets) == "table" then
       known.sets[#known.sets + 1] = { from_ms = from, to_ms = to, sets = item.sets }
     end
@@ -141,8 +135,8 @@ end
 -- Adds a stored point to one of an answer. Values that are no exact sums are per second, or per
 -- profile, and are turned back.
 local function add_point(point, stored, line, kind)
-  local value, profiles = stored[2], whole(stored[3])
-  local raw = whole(value)
+  local value, profiles = stored[2], shared.whole(stored[3])
+  local raw = shared.whole(value)
   if type(value) == "number" then
     raw = math.floor(value * (kind == "stock" and (profiles or 0) or line.step_ms / 1000) + 0.5)
   end
@@ -175,7 +169,7 @@ local function timeline_of(resolved, found)
       rows[#rows + 1] = row
     end
     for _, stored in ipairs(type(item.row.points) == "table" and item.row.points or {}) do
-      local time = whole(stored[1])
+      local time = shared.whole(stored[1])
       local point = time and time >= from and row.points[(time - from) // step + 1]
       if point then add_point(point, stored, line, resolved.kind) end
     end
@@ -240,7 +234,7 @@ function methods:profile_counts(asked)
           row = { labels = item.labels, profiles = 0 }
           by_key[item.key], keys[#keys + 1] = row, item.key
         end
-        row.profiles = row.profiles + (whole(item.row.profiles) or 0)
+        row.profiles = row.profiles + (shared.whole(item.row.profiles) or 0)
       end
     elseif line.from_ms < resolved.to_ms and line.to_ms > resolved.from_ms then
       any = false

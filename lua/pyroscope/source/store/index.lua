@@ -2,6 +2,7 @@
 
 local cjson = require "cjson"
 local errors = require "pyroscope.errors"
+local shared = require "pyroscope.source.shared"
 local system = require "pyroscope.system"
 
 local index = {}
@@ -54,13 +55,6 @@ function index.stays_inside(file)
   return true
 end
 
-local function whole(value)
-  if type(value) == "string" then
-    return value:match "^%-?%d+$" and math.tointeger(tonumber(value)) or nil
-  end
-  return type(value) == "number" and math.tointeger(value) or nil
-end
-
 local function strings(value)
   if type(value) ~= "table" then return nil end
   for k, v in pairs(value) do
@@ -90,13 +84,13 @@ local function entry_of(object, root, position)
       if value ~= "" then labels[name] = value end
     end
   end
-  local time_ms = whole(object.time_ms)
+  local time_ms = shared.whole(object.time_ms)
   if not time_ms or math.abs(time_ms) > FAR then return nil, "has no whole number 'time_ms'" end
   local entry = { file = file, path = root .. "/" .. file, labels = labels, time_ms = time_ms,
     position = position, profiles = 1 }
   for _, name in ipairs { "duration_ms", "profiles" } do
     if object[name] ~= nil then
-      entry[name] = whole(object[name])
+      entry[name] = shared.whole(object[name])
       if not entry[name] or entry[name] < (name == "profiles" and 1 or 0)
           or entry[name] > FAR then
         return nil, ("has a bad '%s'"):format(name)
@@ -137,7 +131,7 @@ local function read_bundle(root)
     return failure("decode", root .. "/bundle.json", "is not a bundle of profiles: its format is "
       .. "not 'pyroscope-bundle'", "a bundle is what `pscope capture` writes")
   end
-  if whole(head.version) ~= 1 then
+  if shared.whole(head.version) ~= 1 then
     return failure("unsupported", root .. "/bundle.json",
       ("has version %s, this program reads 1"):format(tostring(head.version)),
       "use a newer pscope")

@@ -119,13 +119,6 @@ local function each_series(self, resolved, visit)
   return true
 end
 
-local function sorted(set)
-  local list = {}
-  for name in pairs(set) do list[#list + 1] = name end
-  table.sort(list)
-  return list
-end
-
 local LISTS = { selector = "string", internal = "boolean" }
 
 --- Profile types in a window, sorted by id.
@@ -148,10 +141,6 @@ function store:profile_types(window, options)
   return rows
 end
 
-local function internal(name)
-  return name:match "^__.*__$" ~= nil
-end
-
 --- Names of the labels in a window, sorted; `__x__` names only with `internal = true`.
 ---@param window? pyroscope.window
 ---@param options? { selector?: string, internal?: boolean }
@@ -165,11 +154,11 @@ function store:label_names(window, options)
   local ok
   ok, err = each_series(self, resolved, function(labels)
     for name in pairs(labels) do
-      if options.internal or not internal(name) then names[name] = true end
+      if options.internal or not shared.internal(name) then names[name] = true end
     end
   end)
   if not ok then return nil, err end
-  return sorted(names)
+  return shared.sorted(names)
 end
 
 --- Values of one label in a window, sorted.
@@ -191,13 +180,13 @@ function store:label_values(name, window, options)
     if labels[name] then values[labels[name]] = true end
   end)
   if not ok then return nil, err end
-  return sorted(values)
+  return shared.sorted(values)
 end
 
 -- A text that is equal for equal label tables, and sorts them by name and value.
 local function key_of(labels, names)
   local parts = {}
-  for i, name in ipairs(names or sorted(labels)) do
+  for i, name in ipairs(names or shared.sorted(labels)) do
     parts[i] = labels[name] and name .. "\1" .. labels[name] or ""
   end
   return table.concat(parts, "\2")
@@ -217,8 +206,8 @@ function store:series(window, options)
   local ok
   ok, err = each_series(self, resolved, function(labels)
     local row, any = {}, false
-    for _, name in ipairs(options.labels or sorted(labels)) do
-      if options.labels or options.internal or not internal(name) then
+    for _, name in ipairs(options.labels or shared.sorted(labels)) do
+      if options.labels or options.internal or not shared.internal(name) then
         row[name] = labels[name]
         any = any or labels[name] ~= nil
       end
@@ -227,7 +216,7 @@ function store:series(window, options)
   end)
   if not ok then return nil, err end
   local rows = {}
-  for i, key in ipairs(sorted(found)) do rows[i] = found[key] end
+  for i, key in ipairs(shared.sorted(found)) do rows[i] = found[key] end
   return rows
 end
 
@@ -270,7 +259,7 @@ function store:absence(resolved)
   local all = { from_ms = self.entries[1].time_ms,
     to_ms = self.entries[#self.entries].time_ms + 1 }
   if service and not services[service] then
-    local names = sorted(services)
+    local names = shared.sorted(services)
     local near = check.suggestion(service, names)
     return no_data("unknown_service", ("there is no service '%s' in %s%s"):format(service,
       self.name, near ~= "" and " " .. near or ""),
@@ -354,7 +343,7 @@ end
 function store.fixed_labels(resolved)
   local labels = {}
   for _, m in ipairs(resolved.matchers) do
-    if m.op == "=" and m.value ~= "" and not internal(m.name) then
+    if m.op == "=" and m.value ~= "" and not shared.internal(m.name) then
       labels[m.name] = selector.fixed(resolved.matchers, m.name)
     end
   end

@@ -158,23 +158,38 @@ function store:hits_of(resolved)
   return hits
 end
 
+--- A question in full, and what the store has for it.
+---@param asked pyroscope.query|pyroscope.resolved
+---@param where string      the method that was asked, for messages
+---@param settle? fun(resolved: pyroscope.resolved): pyroscope.resolved?, pyroscope.error?
+---  what is looked at or changed before files are
+---@return pyroscope.resolved? resolved
+---@return pyroscope.store.hit[]|pyroscope.error hits
+function store:question(asked, where, settle)
+  local resolved, err = query.resolve(asked, self, { where = where })
+  if resolved and settle then resolved, err = settle(resolved) end
+  if not resolved then return nil, err end
+  local hits
+  hits, err = self:hits_of(resolved)
+  if not hits then return nil, err end
+  return resolved, hits
+end
+
+local function no_pgo(resolved)
+  if not resolved.go_pgo then return resolved end
+  return choose.lacking("profiles for Go's PGO are made by a server",
+    "go build reads a plain pprof CPU profile too: pscope export -o pprof")
+end
+
 --- One tree: everything in the files that the query selects, uncut. With `max_nodes` it is what a
 --- server would send: named functions only, small ones cut into "other".
 ---@param asked pyroscope.query|pyroscope.resolved
 ---@return pyroscope.profile? profile
 ---@return pyroscope.error? err
 function store:profile(asked)
-  local resolved, err = query.resolve(asked, self, { where = "profile" })
-  if not resolved then return nil, err end
-  if resolved.go_pgo then
-    return choose.lacking("profiles for Go's PGO are made by a server",
-      "go build reads a plain pprof CPU profile too: pscope export -o pprof")
-  end
-  local hits
-  hits, err = self:hits_of(resolved)
-  if not hits then return nil, err end
-  local profile
-  profile, err = gather(self, hits, {
+  local resolved, hits = self:question(asked, "profile", no_pgo)
+  if not resolved then return nil, hits end
+  local profile, err = gather(self, hits, {
     granularity = resolved.granularity, named_only = resolved.max_nodes ~= nil or nil,
     call_site = resolved.call_site, spans = set_of(resolved.span_ids),
     traces = set_of(resolved.trace_ids), tagfocus = resolved.tagfocus,
@@ -185,11 +200,7 @@ function store:profile(asked)
     profile:close()
     return nil, shared.untagged(resolved) or self:absence(resolved)
   end
-  if resolved.max_nodes then
-    local cut = profile:truncate(resolved.max_nodes)
-    profile:close()
-    profile = cut
-  end
+  profile = shared.cut(profile, resolved.max_nodes)
   local warnings = table.move(resolved.warnings, 1, #resolved.warnings, 1, {})
   table.move(self.warnings, 1, #self.warnings, #warnings + 1, warnings)
   return profile:describe {
@@ -227,11 +238,8 @@ end
 ---@return pyroscope.pprof_answer? answer
 ---@return pyroscope.error? err
 function store:pprof(asked)
-  local resolved, err = query.resolve(asked, self, { where = "pprof" })
-  if not resolved then return nil, err end
-  local hits
-  hits, err = self:hits_of(resolved)
-  if not hits then return nil, err end
+  local resolved, hits = self:question(asked, "pprof")
+  if not resolved then return nil, hits end
   return setmetatable({ store = self, resolved = resolved, hits = hits }, answer_meta)
 end
 
@@ -256,10 +264,7 @@ function answer:labels()
   for _, hit in ipairs(self.hits) do
     local handle, err = self.store.files:get(hit.entry)
     if not handle then return nil, err end
-    for name, values in pairs(handle.pprof and handle.pprof:tags(hit.type) or {}) do
-      all[name] = all[name] or {}
-      for value, sum in pairs(values) do all[name][value] = (all[name][value] or 0) + sum end
-    end
+    shared.add_tags(all, handle.pprof and handle.pprof:tags(hit.type) or {})
   end
   return all
 end

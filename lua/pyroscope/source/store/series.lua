@@ -4,7 +4,6 @@ local choose = require "pyroscope.source.store.choose"
 local errors = require "pyroscope.errors"
 local gather = require "pyroscope.source.store.profiles".gather
 local heat = require "pyroscope.source.store.heat"
-local query = require "pyroscope.query"
 local shared = require "pyroscope.source.shared"
 
 local store = {}
@@ -143,21 +142,17 @@ local function function_rows(self, resolved, group, from_ms, step, count)
   return rows
 end
 
--- Lengthens the window at its start to whole steps.
-local function grid(resolved)
+-- Lengthens the window of a question at its start to whole steps.
+local function whole_steps(resolved)
   local step, count, from_ms = shared.grid(resolved)
   if count > MOST_STEPS then
     return nil, errors.new { kind = "usage",
       message = ("a step of %g s makes %d points, more than %d"):format(step / 1000, count,
         MOST_STEPS), hint = "take a longer step or a shorter window" }
   end
-  return step, count, from_ms
-end
-
-local function lengthened(resolved, from_ms)
   local copy = {}
   for name, value in pairs(resolved) do copy[name] = value end
-  copy.from_ms = from_ms
+  copy.from_ms, copy.step_ms = from_ms, step
   return copy
 end
 
@@ -168,26 +163,21 @@ end
 ---@return pyroscope.timeline? rows
 ---@return pyroscope.error? err
 function store:timeline(asked)
-  local resolved, err = query.resolve(asked, self, { where = "timeline" })
-  if not resolved then return nil, err end
-  local step, count, from_ms = grid(resolved)
-  if not step then return nil, count end
-  resolved = lengthened(resolved, from_ms)
-  local hits
-  hits, err = self:hits_of(resolved)
-  if not hits then return nil, err end
+  local resolved, hits = self:question(asked, "timeline", whole_steps)
+  if not resolved then return nil, hits end
+  local step, count, from_ms = shared.grid(resolved)
   local rows = {}
   for _, group in ipairs(grouped(hits, resolved.group_by)) do
     if resolved.functions then
-      local some
-      some, err = function_rows(self, resolved, group, from_ms, step, count)
+      local some, err = function_rows(self, resolved, group, from_ms, step, count)
       if not some then return nil, err end
       table.move(some, 1, #some, #rows + 1, rows)
     else
       local row = { labels = group.labels, key = group.key,
         points = new_points(from_ms, step, count), profiles = choose.profiles(group.hits) }
-      row.sum, err = fill(self, resolved, group, row.points, from_ms, step)
-      if not row.sum then return nil, err end
+      local sum, err = fill(self, resolved, group, row.points, from_ms, step)
+      if not sum then return nil, err end
+      row.sum = sum
       rows[#rows + 1] = row
     end
   end
@@ -210,11 +200,8 @@ end
 ---@return pyroscope.count_row[]? rows
 ---@return pyroscope.error? err
 function store:profile_counts(asked)
-  local resolved, err = query.resolve(asked, self, { where = "profile_counts" })
-  if not resolved then return nil, err end
-  local hits
-  hits, err = self:hits_of(resolved)
-  if not hits then return nil, err end
+  local resolved, hits = self:question(asked, "profile_counts")
+  if not resolved then return nil, hits end
   local rows = {}
   for i, group in ipairs(grouped(hits, resolved.group_by)) do
     rows[i] = { labels = group.labels, profiles = choose.profiles(group.hits) }
@@ -227,19 +214,15 @@ end
 ---@return pyroscope.top_series_row[]? rows
 ---@return pyroscope.error? err
 function store:top_series(asked)
-  local resolved, err = query.resolve(asked, self, { where = "top_series" })
-  if not resolved then return nil, err end
-  local hits
-  hits, err = self:hits_of(resolved)
-  if not hits then return nil, err end
+  local resolved, hits = self:question(asked, "top_series")
+  if not resolved then return nil, hits end
   local names = #resolved.group_by > 0 and resolved.group_by or { "service_name" }
   local filters, rows, whole = filters_of(resolved), {}, 0
   local seconds = (resolved.to_ms - resolved.from_ms) / 1000
   for i, group in ipairs(grouped(hits, names)) do
     local sum = 0
     for _, hit in ipairs(group.hits) do
-      local value
-      value, err = value_of(self, hit, filters)
+      local value, err = value_of(self, hit, filters)
       if not value then return nil, err end
       sum = add(sum, value)
       if not sum then return overflow(self) end
@@ -281,13 +264,9 @@ end
 ---@return pyroscope.exemplar_row[]? rows
 ---@return pyroscope.error? err
 function store:exemplars(asked)
-  local resolved, err = query.resolve(asked, self, { where = "exemplars" })
-  if not resolved then return nil, err end
-  local hits
-  hits, err = self:hits_of(resolved)
-  if not hits then return nil, err end
-  local found
-  found, err = singles(self, resolved, hits)
+  local resolved, hits = self:question(asked, "exemplars")
+  if not resolved then return nil, hits end
+  local found, err = singles(self, resolved, hits)
   if not found then return nil, err end
   table.sort(found, shared.by_value)
   shared.limited(found, resolved.limit or 100)
@@ -300,16 +279,10 @@ end
 ---@return pyroscope.heatmap? heatmap
 ---@return pyroscope.error? err
 function store:heatmap(asked)
-  local resolved, err = query.resolve(asked, self, { where = "heatmap" })
-  if not resolved then return nil, err end
-  local step, count, from_ms = grid(resolved)
-  if not step then return nil, count end
-  resolved = lengthened(resolved, from_ms)
-  local hits
-  hits, err = self:hits_of(resolved)
-  if not hits then return nil, err end
-  local found
-  found, err = singles(self, resolved, hits)
+  local resolved, hits = self:question(asked, "heatmap", whole_steps)
+  if not resolved then return nil, hits end
+  local step, _, from_ms = shared.grid(resolved)
+  local found, err = singles(self, resolved, hits)
   if not found then return nil, err end
   local rows = heat.map(found, { group_by = resolved.group_by, limit = resolved.limit,
     exemplars = true, slot = function(time_ms)

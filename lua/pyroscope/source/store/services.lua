@@ -10,17 +10,6 @@ local units = require "pyroscope.units"
 local store = {}
 
 local POINTS = 30
-local INSTANCES = { "pod", "instance", "container_id", "hostname", "service_instance_id", "node",
-  "host" }
-local VERSIONS = { "version", "service_version", "service.version", "service_git_ref" }
-
-local function sorted(set)
-  local list = {}
-  for name in pairs(set) do list[#list + 1] = name end
-  table.sort(list)
-  return list
-end
-
 -- Gathers what the index says of a window: no file is parsed.
 local function survey(self, window)
   local by_name = {}
@@ -44,7 +33,7 @@ local function survey(self, window)
       service.values[label] = service.values[label] or {}
       service.values[label][value] = true
     end
-    for _, label in ipairs(VERSIONS) do
+    for _, label in ipairs(shared.version_labels) do
       local value = entry.labels[label]
       if value then
         service.versions[label] = service.versions[label] or {}
@@ -57,10 +46,10 @@ local function survey(self, window)
 end
 
 local function version_of(service)
-  for _, label in ipairs(VERSIONS) do
+  for _, label in ipairs(shared.version_labels) do
     local seen = service.versions[label]
     if seen then
-      local list = sorted(seen)
+      local list = shared.sorted(seen)
       table.sort(list, function(a, b)
         if seen[a] ~= seen[b] then return seen[a] > seen[b] end
         return a > b
@@ -127,9 +116,9 @@ function store:services(window)
   if resolved.windowed then over.from_ms = 2 * resolved.from_ms - resolved.to_ms end
   local rows = { points_from_ms = over.from_ms, points_to_ms = over.to_ms,
     from_ms = resolved.from_ms, to_ms = resolved.to_ms }
-  for _, name in ipairs(sorted(by_name)) do
+  for _, name in ipairs(shared.sorted(by_name)) do
     local service = by_name[name]
-    local ids = sorted(service.ids)
+    local ids = shared.sorted(service.ids)
     local row = { name = name, types = {}, instances = 0 }
     for i, id in ipairs(ids) do row.types[i] = types.row(id) end
     local cpu = types.resolve("cpu", ids)
@@ -138,9 +127,9 @@ function store:services(window)
       row.cores, row.points = cores_of(self, service, cpu, resolved, over)
       if not row.cores then return nil, row.points end
     end
-    for _, label in ipairs(INSTANCES) do
+    for _, label in ipairs(shared.instance_labels) do
       if service.values[label] then
-        row.instance_label, row.instances = label, #sorted(service.values[label])
+        row.instance_label, row.instances = label, #shared.sorted(service.values[label])
         break
       end
     end
@@ -149,11 +138,7 @@ function store:services(window)
       or written_in(self, service, cpu or ids[1], resolved)
     rows[#rows + 1] = row
   end
-  table.sort(rows, function(a, b)
-    local x, y = a.cores or -1, b.cores or -1
-    if x ~= y then return x > y end
-    return a.name < b.name
-  end)
+  table.sort(rows, shared.by_cores)
   return rows
 end
 

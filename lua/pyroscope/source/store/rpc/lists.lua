@@ -2,16 +2,10 @@
 
 local ask = require "pyroscope.source.store.rpc.ask"
 local choose = require "pyroscope.source.store.choose"
+local shared = require "pyroscope.source.shared"
 local types = require "pyroscope.types"
 
 local lists = {}
-
-local function sorted(set)
-  local list = {}
-  for name in pairs(set) do list[#list + 1] = name end
-  table.sort(list)
-  return list
-end
 
 -- Visits the labels of every series in a range that has samples at all.
 local function each(store, matchers, range, visit)
@@ -42,7 +36,7 @@ function lists.ProfileTypes(store, server, request)
   ok, err = each(store, {}, range, function(labels) found[labels.__profile_type__] = true end)
   if not ok then return nil, err end
   local rows = {}
-  for i, id in ipairs(sorted(found)) do
+  for i, id in ipairs(shared.sorted(found)) do
     local row = types.row(id)
     rows[i] = { ID = id, name = row.name, sampleType = row.sample_type,
       sampleUnit = row.sample_unit, periodType = row.period_type, periodUnit = row.period_unit }
@@ -63,7 +57,7 @@ function lists.LabelNames(store, server, request)
     end
   end)
   if not ok then return nil, err end
-  return { names = sorted(found) }
+  return { names = shared.sorted(found) }
 end
 
 function lists.LabelValues(store, server, request)
@@ -79,7 +73,7 @@ function lists.LabelValues(store, server, request)
     if labels[name] then found[labels[name]] = true end
   end)
   if not ok then return nil, err end
-  return { names = sorted(found) }
+  return { names = shared.sorted(found) }
 end
 
 -- Names and values of two lists of labels in turn, as the server sorts series.
@@ -110,7 +104,7 @@ function lists.Series(store, server, request)
     local ok
     ok, err = each(store, list, range, function(labels)
       local pairs_of, key = {}, {}
-      for _, name in ipairs(reduce and wanted or sorted(labels)) do
+      for _, name in ipairs(reduce and wanted or shared.sorted(labels)) do
         if labels[name] and (not hides or ask.shows(server, name)) then
           pairs_of[#pairs_of + 1] = { name = name, value = labels[name] }
           key[#key + 1] = name .. "\1" .. labels[name]
