@@ -1,7 +1,8 @@
 -- One process: K trees of about the same stacks, read, and then united under normalised names and
 -- peeled for 12 rounds (functions above a floor, one taken out). Prints the time of the second by
 -- that of the first, by turns, medians. Arguments: nodes, samples, rounds. "peak" as fourth: bytes
--- of memory a node and sample beyond the profiles instead.
+-- of memory a node and sample beyond the profiles instead; "analyse": union, tests, causes and
+-- guards of a change in one function in place of the peeling.
 
 local core = require "pyroscope.core"
 local generate = require "generate"
@@ -14,12 +15,24 @@ local function bodies_of()
   for path, value in generate.folded(nodes, nodes // 5, 80, 1):gmatch "([^\n]+) (%d+)\n" do
     stacks[#stacks + 1] = { path, math.tointeger(tonumber(value)) }
   end
+  -- the dearest function is eight times as dear in the second half
+  local sums, dearer = {}, nil
+  for _, stack in ipairs(stacks) do
+    local leaf = stack[1]:match "[^;]*$"
+    sums[leaf] = (sums[leaf] or 0) + stack[2]
+    if arg[4] == "analyse" and (not dearer or sums[leaf] > sums[dearer]) then dearer = leaf end
+  end
   math.randomseed(1)
   for j = 1, samples do
     local lines = {}
     for _, stack in ipairs(stacks) do
-      if math.random(5) > 1 then
-        lines[#lines + 1] = ("%s %d\n"):format(stack[1], stack[2] * math.random(1, 3))
+      if dearer or math.random(5) > 1 then
+        local factor = math.random(1, 3)
+        if dearer then
+          factor = math.random(9, 11)
+          if j > samples // 2 and stack[1]:match "[^;]*$" == dearer then factor = factor * 8 end
+        end
+        lines[#lines + 1] = ("%s %d\n"):format(stack[1], stack[2] * factor)
       end
     end
     local profile = assert(core.decode(table.concat(lines), "folded"))
@@ -55,6 +68,17 @@ local function peel()
   u:close()
   return n
 end
+
+local function analyse()
+  list.quantum = { value = 10000000 }
+  local u = assert(tree.union(list))
+  local result = require "pyroscope.investigate.analyse"(u, { unit = "block" },
+    { alpha = 0.05, min_share = 0.005, min_rel = 0.05 })
+  assert(#result.findings > 0 and #result.findings < 4, "findings: " .. #result.findings)
+  u:close()
+end
+
+if arg[4] == "analyse" then peel = analyse end
 
 if arg[4] == "peak" then
   local function status(key)

@@ -48,8 +48,14 @@ end
 ---@return pyroscope.analysis
 return function(u, design, bar, context)
   context = context or {}
+  -- Once causes are taken out, functions that are too small for a finding are left out as well, and
+  -- the noise of the family stays what it was.
+  local first
   local function test(rest)
-    return stats.choose(rest, normalise.size_factors(rest), design, bar)
+    local size = normalise.size_factors(rest, { least = first and bar.min_share / 4 })
+    local result = stats.choose(rest, size, design, bar, first)
+    first = first or result
+    return result
   end
   local found, tests, groups = explain.causes(u, test, bar)
   local by_time = not design or design.unit == nil or design.unit == "block"

@@ -71,10 +71,12 @@ local function same(x, y)
   return true
 end
 
---- Functions of a union with at least 20 raw samples in all, as rows. Made once a union.
+--- Functions of a union with at least 20 raw samples in all, as rows. Made once a union, by who
+--- asks first.
 ---@param u pyroscope.union
+---@param least? number           share below which functions are left out as well
 ---@return pyroscope.counts
-function counts.of(u)
+function counts.of(u, least)
   local rows = tables[u]
   if rows then return rows end
   local quantum = u.quantum or {}
@@ -91,7 +93,7 @@ function counts.of(u)
   end
   local whole = math.max(rows.total.A, rows.total.B)
   local floor = rows.sampled and whole > 0 and 8 * q / whole or 0
-  local functions = u:functions(math.min(floor, 0.001))
+  local functions = u:functions(math.max(least or 0, math.min(floor, 0.001)))
   for i, name in ipairs(functions.name) do
     local row = { name = name, role = counts.role(u, name), flat = functions.flat[i],
       cum = functions.cum[i], q = by_flat[name] or q, q_cum = by_cum[name] or q }

@@ -200,8 +200,11 @@ end
 -- The highest caller that the test could not tell apart from the function: it carries the change,
 -- and stands out nearly as far.
 local function entry_of(path, node, name, tests, changes, delta, taken)
-  local z = {}
-  for i, function_name in ipairs(tests.name) do z[function_name] = tests.cum.z[i] end
+  local on_path, z = { [name] = true }, {}
+  for i = 1, node do on_path[path[i]] = true end
+  for i, function_name in ipairs(tests.name) do
+    if on_path[function_name] then z[function_name] = tests.cum.z[i] end
+  end
   local own = math.abs(z[name] or 0)
   local entry = node
   for i = node - 1, 1, -1 do

@@ -13,11 +13,11 @@ local ENOUGH = 20
 
 --- Median of ratios between the sides (DESeq's idea, with the sides in place of samples).
 ---@param u pyroscope.union
----@param options? { min_functions?: integer }
+---@param options? { min_functions?: integer, least?: number }   least: share that counts
 ---@return pyroscope.size_factors
 function normalise.size_factors(u, options)
   local min_functions = options and options.min_functions or 5
-  local rows = counts.of(u)
+  local rows = counts.of(u, options and options.least)
   local ratios, weights = {}, {}
   for _, row in ipairs(rows) do
     local a, b = row.flat_a, row.flat_b

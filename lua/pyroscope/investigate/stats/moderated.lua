@@ -10,15 +10,29 @@ local moderated = {}
 -- Degrees of freedom of the prior, the least variance of a process, and that of one window.
 local D0, FLOOR, TIER0 = 6, 1e-4, { window = 0.10, day = 0.15 }
 local ENOUGH = 20
+-- Functions of which the resemblance of neighbours is taken.
+local HEAVY = 500
 
--- A family's p values and smallest effects are computed when they are read: of thousands of
--- functions only those matter that changed enough.
+-- What a test says of a function is computed when it is read: of thousands of functions only those
+-- matter that changed enough.
 local function when_read(compute)
   return setmetatable({}, { __index = function(list, i)
     local value = type(i) == "number" and compute(i) or nil
     list[i] = value
     return value
   end })
+end
+
+-- Fields that one computation gives together.
+local function together(family, names, count, compute)
+  for _, name in ipairs(names) do
+    family[name] = setmetatable({}, { __index = function(_, i)
+      if type(i) ~= "number" or i < 1 or i > count then return nil end
+      local values = { compute(i) }
+      for at, other in ipairs(names) do rawset(family[other], i, values[at]) end
+      return rawget(family[name], i)
+    end })
+  end
 end
 
 -- Logs, sampling variances and, for each row, sums a side. `which` is "flat" or "cum".
@@ -103,24 +117,36 @@ end
 -- How much neighbours in time resemble each other, with the bias of short series put right
 -- (Marriott and Pope 1954). `residuals(row)` gives lists in time order and the noise of sampling.
 local function autocorrelation(rows, blocks, residuals)
-  local together, own, used = 0, 0, 0
+  local neighbours, own, used = 0, 0, 0
+  local heavy = {}
   for _, row in ipairs(rows) do
     if row.flat_a + row.flat_b >= ENOUGH * #rows.sides or not rows.sampled then
-      local lists, noise = residuals(row)
-      local products, pairs_seen, sum, df = 0, 0, 0, 0
-      for _, r in ipairs(lists) do
-        for k = 1, #r do sum = sum + r[k] * r[k] end
-        for k = 1, #r - 1 do products = products + r[k] * r[k + 1] end
-        pairs_seen, df = pairs_seen + #r - 1, df + #r - 1
+      heavy[#heavy + 1] = row
+    end
+  end
+  if #heavy > HEAVY then -- the heaviest tell it best
+    table.sort(heavy, function(x, y)
+      if x.flat_a + x.flat_b ~= y.flat_a + y.flat_b then
+        return x.flat_a + x.flat_b > y.flat_a + y.flat_b
       end
-      if df > 0 then
-        together, own = together + products / pairs_seen, own + (sum - df * noise) / df
-        used = used + 1
-      end
+      return x.name < y.name
+    end)
+  end
+  for i = 1, math.min(HEAVY, #heavy) do
+    local lists, noise = residuals(heavy[i])
+    local products, pairs_seen, sum, df = 0, 0, 0, 0
+    for _, r in ipairs(lists) do
+      for k = 1, #r do sum = sum + r[k] * r[k] end
+      for k = 1, #r - 1 do products = products + r[k] * r[k + 1] end
+      pairs_seen, df = pairs_seen + #r - 1, df + #r - 1
+    end
+    if df > 0 then
+      neighbours, own = neighbours + products / pairs_seen, own + (sum - df * noise) / df
+      used = used + 1
     end
   end
   if used == 0 or own <= 0 then return 0 end
-  local rho = (together / own + 1 / blocks) / math.max(0.2, 1 - 3 / blocks)
+  local rho = (neighbours / own + 1 / blocks) / math.max(0.2, 1 - 3 / blocks)
   return math.min(0.9, math.max(0, rho))
 end
 
@@ -161,8 +187,12 @@ local function assemble(u, sf, method, judge, extra, bar)
     return quantiles[key]
   end
   for _, which in ipairs { "cum", "flat" } do
-    local family = { tested = {}, a = {}, b = {}, d = {}, se = {}, df = {}, sigma2 = {}, z = {},
-      before = {}, delta = {}, y = {} }
+    local family = { tested = {}, a = {}, b = {}, before = {}, delta = {} }
+    together(family, { "d", "se", "df", "sigma2", "z" }, #rows, function(i)
+      local d, se2, df, sigma2 = judge(logs(rows[i], which, rows.sampled, sf.s))
+      return d, math.sqrt(se2), df, sigma2,
+        distance(family.a[i], family.b[i], R, sigma2, shares2, rows.sampled)
+    end)
     family.p = when_read(function(i)
       if family.tested[i] == nil then return nil end
       if not family.tested[i] then return 1 end
@@ -187,11 +217,7 @@ local function assemble(u, sf, method, judge, extra, bar)
       local q = cum and row.q_cum or row.q
       local a, b = row[which .. "_a"], row[which .. "_b"]
       local tested = user and a + b >= (rows.sampled and ENOUGH or 1) and (cum or row.differs)
-      local y, v = logs(row, which, rows.sampled, sf.s)
-      local d, se2, df, sigma2 = judge(y, v)
       family.tested[i], family.a[i], family.b[i] = tested, a, b
-      family.d[i], family.se[i], family.df[i], family.sigma2[i] = d, math.sqrt(se2), df, sigma2
-      family.z[i] = distance(a, b, R, sigma2, shares2, rows.sampled)
       family.before[i] = a * q / n.A
       family.delta[i] = (b / R - a) * q / n.A
       if tested then result.m = result.m + 1 end
@@ -222,16 +248,17 @@ end
 ---@param sf pyroscope.size_factors
 ---@param design? { unit?: string, prior_df?: number, inflate?: boolean }
 ---@param bar? pyroscope.bar
+---@param like? pyroscope.tests   of the whole: the noise of its family is taken over
 ---@return pyroscope.tests
-function moderated.moderated(u, sf, design, bar)
+function moderated.moderated(u, sf, design, bar, like)
   local rows = counts.of(u)
   local n_a, n_b = rows.n.A, rows.n.B
   local df = n_a + n_b - 2
   local d0 = design and design.prior_df or D0
-  local sigma2_0 = prior(rows, sf.s, rows.sampled)
-  local rho
+  local sigma2_0 = like and like.sigma2_0 or prior(rows, sf.s, rows.sampled)
+  local rho = like and like.rho
   local blocks = not design or design.unit == nil or design.unit == "block"
-  if blocks and design and design.inflate ~= false and n_a >= 6 and n_b >= 6 then
+  if not like and blocks and design and design.inflate ~= false and n_a >= 6 and n_b >= 6 then
     rho = autocorrelation(rows, (n_a + n_b) / 2, function(row)
       local y, v = logs(row, "flat", rows.sampled, sf.s)
       local a, b = by_side(y, rows.sides)
@@ -344,13 +371,14 @@ end
 ---@param sf pyroscope.size_factors
 ---@param design? { unit?: string, paired?: boolean }
 ---@param bar? pyroscope.bar
+---@param like? pyroscope.tests
 ---@return pyroscope.tests
-function moderated.choose(u, sf, design, bar)
+function moderated.choose(u, sf, design, bar, like)
   local n = counts.of(u).n
   if design and design.paired and n.A == n.B and n.A >= 2 then
     return moderated.paired(u, sf, design, bar)
   elseif n.A + n.B >= 4 or n.A >= 3 then
-    return moderated.moderated(u, sf, design, bar)
+    return moderated.moderated(u, sf, design, bar, like)
   end
   return moderated.tier0(u, sf, design, bar)
 end
