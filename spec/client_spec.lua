@@ -567,6 +567,11 @@ describe("a client", function()
       assert.is_nil(found)
       assert.equal("no_data", err.kind)
       assert.matches("2025%-11%-20T23:", err.hint)
+      question.type = "cpu" -- what this word means is not known where the window has no type
+      found, err = client:profile(question)
+      assert.is_nil(found)
+      assert.equal("no_data", err.kind)
+      assert.matches("2025%-11%-20T23:", err.hint)
     end)
 
     it("lists the types that there are", function()

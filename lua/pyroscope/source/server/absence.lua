@@ -49,6 +49,19 @@ local function nearest(self, question, window)
   return best and { from_ms = best, to_ms = best + STEP } or false
 end
 
+-- The same where the question knows no type yet, since its window has none: of CPU, or whatever
+-- there is.
+local function nearest_of_any(self, question, window, rows)
+  local id
+  for _, row in ipairs(rows) do
+    if not id or types.class(row.id) == "cpu" and types.class(id) ~= "cpu" then id = row.id end
+  end
+  local copy = {}
+  for name, value in pairs(question) do copy[name] = value end
+  copy.profile_type = id
+  return nearest(self, copy, window)
+end
+
 local function list(names, most)
   local text = table.concat(names, ", ", 1, math.min(#names, most))
   return #names > most and text .. (" and %d more"):format(#names - most) or text
@@ -105,6 +118,9 @@ function client:absence(question)
     local filter = question.call_site and "that call site" or "that id"
     return no_data("no_match", ("no %s with %s in %s"):format(what, filter, shown),
       "is it right, and does the window hold it?")
+  end
+  if not question.profile_type and rows and #rows > 0 then
+    near = nearest_of_any(self, question, window, rows)
   end
   if near and near.from_ms < question.to_ms and near.to_ms > question.from_ms then
     return no_data("no_samples", ("no samples of %s in %s"):format(what, shown),
