@@ -414,6 +414,21 @@ describe("a view that is moved in", function()
     assert.equal("head", view:lines(40, 12)[1])
   end)
 
+  it("has the rows in a sandwich that the other side leaves", function()
+    local view = view_of "a;b;c;d;e;f;g;h 5\na;b;c;d;e;f;g;x 4\nz 1\n"
+    view:lines(40, 14)
+    press(view, "/^g$\rns")
+    local text = table.concat(view:lines(40, 14), "\n"):gsub("\27%[[%d;]*m", "")
+    assert.matches("\n|a 90.0%%.*\n|b 90.0%%.*\n|f 90.0%%.*\n|g 90.0%%.*\n|h 50.0%%%.+|x", text)
+    press(view, "kkkkkkk")
+    assert.equal("a", view:box().name)
+    assert.is_true(view:box().caller)
+    press(view, "jjjjjj")
+    assert.is_nil(view:box().caller)
+    local short = table.concat(view:lines(40, 7), "\n") -- four rows, two are of callees
+    assert.matches("\n|e.*\n|f.*|g.*\n|h", short)
+  end)
+
   it("goes to a match that has no column, and back to where the next one is seen", function()
     local view = view_of "a;big 900\na;hit1 90\nb;c;hit2 1\n"
     view.height = 12
@@ -636,6 +651,10 @@ describe("pscope flame", function()
       screen "sandwich: callers above"
       tmux "send-keys x / leaf1 Enter n s"
       text = screen "callers above, callees below"
+      tmux "send-keys k"
+      screen "> pkg.work   calls it for "
+      tmux "send-keys j"
+      screen "> pkg.leaf1   total .*   self "
       local above, middle = text:find("|pkg.work", 1, true), text:find("|pkg.leaf1", 1, true)
       assert.is_true(above < middle)
       tmux "send-keys o"

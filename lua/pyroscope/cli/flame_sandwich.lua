@@ -35,10 +35,10 @@ function both:show(name)
   self.side, self.selected = "callees", self.tops.callees
   return true
 end
-
 local KEYS = { { "hjkl move", late = 4 }, { "enter its sandwich", late = 3 },
   { "u back", late = 2 }, { "s flame", late = 5 }, { "o source", late = 6 },
   { "? help", late = 1 }, { "q quit" } }
+
 -- What stands behind the name, from all to the least.
 local function headings(self, rows)
   local parts = {}
@@ -52,18 +52,29 @@ local function headings(self, rows)
   return { all, plain, "callers, callees" }
 end
 
+-- Both sides, and how many of so many lines are of callers: half of them, or what callees leave.
+local function layout(self, width, room)
+  local rows = {}
+  local function cells(side, most)
+    if rows[side] and #rows[side] <= most then return end
+    rows[side] = self.parts[side].cells { top = self.tops[side], width = width, levels = most }
+  end
+  cells("callers", room)
+  cells("callees", room)
+  local up = math.min(#rows.callers - 1, math.max((room - 1) // 2, room - #rows.callees))
+  cells("callers", up + 1)
+  cells("callees", room - up)
+  return rows, up
+end
+
 --- The lines that a terminal of this size shows: callers, the function, callees, the selected box.
 function both:lines(width, height, message)
   local spec = self.spec
   local foot = #drawing.foot(spec, nil, width, height, "")
-  local room = math.max(2, height - 1 - foot)
-  local up = (room - 1) // 2
-  local rows = {}
-  for side, most in pairs { callers = up + 1, callees = room - up } do
-    rows[side] = self.parts[side].cells { top = self.tops[side], width = width, levels = most }
-  end
+  local rows, up = layout(self, width, math.max(2, height - 1 - foot))
   self.rows = rows
   local box = self:box()
+  box.caller = self.side == "callers" or nil -- its value is what comes through it, none is its own
   local drawn = {}
   for side, list in pairs(rows) do
     drawn[side] = drawing.boxes(spec, list, side == self.side and self.selected or nil)

@@ -10,7 +10,7 @@ end
 
 local function command()
   local choice = os.getenv "PSCOPE_PAGER"
-  if choice == "" or choice == "cat" then return nil end
+  if choice == "" or choice == "cat" or os.getenv "TERM" == "dumb" then return nil end
   return choice or "less -FRX"
 end
 

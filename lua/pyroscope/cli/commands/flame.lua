@@ -147,6 +147,10 @@ local function spec_of(run, self)
       return flame.detail("truncated stacks", { "total " .. least[1], table.unpack(least) },
         "ask with --max-nodes", width, lines)
     end
+    if box.caller then
+      return flame.detail(spec.screen:name(box.name), { "calls it for " .. least[1],
+        table.unpack(least) }, place_text(spec, self:where(box)), width, lines)
+    end
     return flame.detail(spec.screen:name(box.name), {
       ("total %s   self %s"):format(least[1], both(box.self)),
       ("total %s   self %s"):format(value(box.total), value(box.self)),
