@@ -230,20 +230,27 @@ end
 
 -- Bounds of the change where truncation hides values: what is cut off at the function or above it
 -- may all belong to it.
-local function bounds(u, delta, size, path)
-  local _, other = u:totals()
-  local hidden = false
-  for _, value in ipairs(other) do hidden = hidden or value > 0 end
-  if not hidden then return delta, delta end
-  local lower, upper = delta, delta
+local function bounds(view, u, values, delta, size, path)
+  local totals, other = u:totals()
+  local cut, whole = { A = 0, B = 0 }, { A = 0, B = 0 }
+  for k, side in ipairs(u.sides) do
+    cut[side], whole[side] = cut[side] + other[k], whole[side] + totals[k]
+  end
+  if cut.A + cut.B == 0 then return delta, delta end
+  -- the size factor was taken from what is shown, and more may be hidden on one side
+  local shown = { A = 1 - cut.A / math.max(whole.A, 1), B = 1 - cut.B / math.max(whole.B, 1) }
+  local ratio = shown.A > 0 and shown.B > 0 and shown.A / shown.B or 1
+  local more = effect(values, { R = size.R * ratio, n = size.n }, u.sides)
+  local less = effect(values, { R = size.R / ratio, n = size.n }, u.sides)
+  local lower, upper = math.min(delta, more, less), math.max(delta, more, less)
   local weights, low, high = {}, {}, {}
   for k, side in ipairs(u.sides) do
     weights[k] = (side == "A" and 1 or 1 / size.R) / size.n.A
     low[k], high[k] = side == "A" and weights[k] or 0, side == "B" and weights[k] or 0
   end
-  local cut_before, cut_after = u:combine("other", low), u:combine("other", high)
+  local cut_before, cut_after = view:combine("other", low), view:combine("other", high)
   for length = 1, #path do
-    local id = u:at(table.move(path, 1, length, 1, {}))
+    local id = view:at(table.move(path, 1, length, 1, {}))
     if id and length >= #path - 1 then -- the frame itself and its caller
       lower, upper = lower - cut_before[id], upper + cut_after[id]
     end
@@ -294,7 +301,7 @@ local function finding_of(u, rest, tests, candidate, context)
   if appeared then kind = "new_code" elseif vanished then kind = "removed_code" end
   local d, se, df = family.d[index], family.se[index], family.df[index]
   local reach = special.t_quantile(0.975, df) * se
-  local lower, upper = bounds(view, delta, size, path)
+  local lower, upper = bounds(view, u, values, delta, size, path)
   local node = #path
   for _, frame in ipairs(hot) do path[#path + 1] = frame end
   local at_load = at_equal_load(values, size)
@@ -315,7 +322,8 @@ local function finding_of(u, rest, tests, candidate, context)
       rel = before > 0 and delta / before or math.huge,
       ci95_rel = { math.exp(d - reach) - 1, math.exp(d + reach) - 1 },
       lower = lower, upper = upper },
-    certain = math.abs(lower) >= context.bar.min_share * context.base and lower * delta > 0,
+    certain = lower * upper > 0 and math.min(math.abs(lower), math.abs(upper))
+      >= context.bar.min_share * context.base,
     blocks = blocks, divisors = divisors, callers = callers, R = R,
     stacks = { view = view, ids = ids, what = cum and "subtree" or "self" },
   }

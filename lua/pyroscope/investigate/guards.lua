@@ -53,13 +53,14 @@ function guards.load(context, finding)
   if not size then return { result = "unknown" } end
   local ratio = size.load_ratio
   if ratio < 0.95 and finding.delta.abs > 0 then
-    local rows = context.tests.rows
+    local rows = context.tests.rows -- raw counts
     local a = finding.a * size.n.A / rows.q
     local b = finding.b * size.n.B / rows.q
     if finding.candidate == "flat" then b = finding.after.self * size.n.B / rows.q end
     local grown = math.log((b + 0.5) / (a + 0.5))
       + math.log(size.profiles.A / size.profiles.B)
-    local noise = rows.sampled and math.sqrt(1 / (a + 0.5) + 1 / (b + 0.5)) or 0
+    local root = context.tests.root
+    local noise = math.sqrt((finding.se or 0) ^ 2 + (root and root.se or 0) ^ 2)
     if grown <= 1.64 * noise then
       return explains("load", ratio,
         ("load is x%.2f and this did not grow: a fixed cost"):format(ratio))

@@ -10,9 +10,11 @@ local units = require "pyroscope.units"
 
 local lives = {}
 
-local HOUR, WARMUP = 3600000, 30 * 60000
+local HOUR, WARMUP = 3600000, 4 * 3600000
 -- Fewer points of a process tell no trend; more are put together, three at least to each.
 local FEWEST, MOST = 8, 120
+-- Two-sided p of z = 3.09.
+local LEVEL = 0.002
 
 ---@class pyroscope.process
 ---@field instance string
@@ -36,11 +38,11 @@ local function thinned(points)
   return out
 end
 
--- What a young process does is its warm-up: half an hour, a quarter of its life at most.
+-- What a young process does is its warm-up: four hours, a quarter of its life at most.
 local function grown_up(points, range)
   local first, last = points[1].time_ms, points[#points].time_ms
   if first - range.from_ms < 60000 then return points end -- began before what is looked at
-  local age = math.min(math.max(WARMUP, (last - first) // 10), (last - first) // 4)
+  local age = math.min(WARMUP, (last - first) // 4)
   local out = {}
   for _, point in ipairs(points) do
     if point.time_ms - first >= age then out[#out + 1] = point end
@@ -129,6 +131,31 @@ end
 ---@return pyroscope.trend
 function lives.trend(list, options, divide)
   return stats.trend(strata_of(list, divide), { plateau = true, seed = options.seed })
+end
+
+--- What grows: all processes together, else those that do by themselves, as a leak of one instance
+--- of many is lost in the median of all. Nil where nothing does.
+---@param list pyroscope.process[]
+---@param options { seed?: integer }
+---@param enough fun(trend: pyroscope.trend, processes: pyroscope.process[]): boolean
+---@return { trend: pyroscope.trend, processes: pyroscope.process[], all: boolean }? found
+---@return pyroscope.trend total
+function lives.growing(list, options, enough)
+  local total = lives.trend(list, options)
+  if enough(total, list) then return { trend = total, processes = list, all = true }, total end
+  local p, own = {}, {}
+  for i, process in ipairs(list) do
+    own[i] = lives.trend({ process }, options)
+    p[i] = own[i].z > 0 and own[i].p or 1
+  end
+  local chosen = {}
+  for i, q in ipairs(stats.bh(p)) do
+    if q <= LEVEL and own[i].plateau == "clear" and enough(own[i], { list[i] }) then
+      chosen[#chosen + 1] = list[i]
+    end
+  end
+  if #chosen == 0 then return nil, total end
+  return { trend = lives.trend(chosen, options), processes = chosen, all = false }, total
 end
 
 --- Load of the same processes at the same times, from a flow: values over its median.

@@ -45,6 +45,20 @@ local function quantum_of(value)
   return value
 end
 
+-- Neighbours in time stand side by side, whatever the order in which they came.
+local function in_order(samples)
+  local place = {}
+  for i, sample in ipairs(samples) do
+    if not sample.order then return end
+    place[sample] = i
+  end
+  table.sort(samples, function(x, y)
+    if x.side ~= y.side then return x.side < y.side end
+    if x.order ~= y.order then return x.order < y.order end
+    return place[x] < place[y]
+  end)
+end
+
 --- Aligns samples under normalised names. `names`: rules of `frames.normalise` switched off
 --- (`{ go_shapes = false }`), or false for names as they are.
 ---@param samples pyroscope.samples
@@ -53,6 +67,7 @@ end
 ---@return pyroscope.error? err
 function tree.union(samples, options)
   options = check.options("tree.union", options, { names = "table|boolean" })
+  in_order(samples)
   local profiles, sides = check_samples(samples)
   local rules = options.names
   if rules == true then rules = nil end

@@ -46,6 +46,9 @@ local function part_of(source, subject, sides, label, value, options)
 end
 
 local function explain(findings, label, values, parts)
+  local both = false
+  for _, part in ipairs(parts) do both = both or part.A > 0 and part.B > 0 end
+  if not both then return end -- instances that were replaced cannot be compared one by one
   local whole = 0
   for _, part in ipairs(parts) do whole = whole + part.A + part.B end
   for _, finding in ipairs(findings) do

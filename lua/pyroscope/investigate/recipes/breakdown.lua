@@ -45,10 +45,9 @@ return function(source, options)
   for i = 1, math.min(5, #splits) do given.tables[i] = inv.labels.table(splits[i], total.unit) end
   for _, split in ipairs(splits) do
     for _, outlier in ipairs(split.outliers) do
-      table.insert(given.notes, { code = "outlier", message = ("%s=%s stands out after: %s against "
-        .. "a median of %s"):format(split.label, outlier.name,
-          inv.quantity.text(outlier.rate, total.unit),
-          inv.quantity.text(outlier.median, total.unit)) })
+      table.insert(given.notes, { code = "outlier", message = ("%s=%s stands out after: x%.2f of "
+        .. "the median per profile"):format(split.label, outlier.name,
+          outlier.rate / outlier.median) })
     end
   end
   if #splits == 0 then

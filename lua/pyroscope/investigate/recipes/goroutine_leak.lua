@@ -29,13 +29,15 @@ return function(source, options)
     return done { verdict = "inconclusive", reason = "too_few_points" }
   end
 
-  local total = lives.trend(found.processes, options)
+  local grown, total = lives.growing(found.processes, options, function(trend, list)
+    return trend.z >= Z and trend.slope * lives.hours(list) >= options.min_growth
+  end)
   local level = lives.level(found.processes)
   given.sensitivity = lives.sensitivity(total, level,
     lives.hours(found.processes), options.alpha)
   given.totals = lives.totals(found.processes, "goroutines")
-  local grown = (total.slope or 0) * lives.hours(found.processes)
-  local grows = total.z >= Z and grown >= options.min_growth
+  local grows = grown ~= nil
+  if grown then total, found.processes = grown.trend, grown.processes end
   local many = level >= options.blocked_threshold
   if not grows and not many then return done {} end
   if grows and total.plateau == "plateau" and not many then

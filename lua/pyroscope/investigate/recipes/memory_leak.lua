@@ -31,13 +31,15 @@ return function(source, options)
     return done { verdict = "inconclusive", reason = "too_few_points" }
   end
 
-  local total = lives.trend(found.processes, options)
+  local grown, total = lives.growing(found.processes, options, function(trend)
+    return trend.z >= Z and trend.slope > 0 and (trend.rel or 0) >= options.min_growth
+  end)
   local level = lives.level(found.processes)
   given.sensitivity = lives.sensitivity(total, level,
     lives.hours(found.processes), options.alpha)
   given.totals = lives.totals(found.processes, given.unit)
-  local grows = total.z >= Z and total.slope > 0 and (total.rel or 0) >= options.min_growth
-  if not grows then return done {} end
+  if not grown then return done {} end
+  total, found.processes = grown.trend, grown.processes
 
   -- Growth with the work that is done is load: the same series over the allocation rate or CPU.
   local proxy = inv.subject.of(source, { "alloc_bytes", "cpu" }, options.selector, range)

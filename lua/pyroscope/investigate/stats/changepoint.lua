@@ -2,11 +2,10 @@
 --- resemblance of neighbours, merged from the weakest (as Hunter does, ICPE 2023).
 
 local special = require "pyroscope.investigate.stats.special"
-local tests = require "pyroscope.investigate.stats.tests"
 
 local changepoint = {}
 
-local MINSEG, DEPTH, WEAK, STRONG = 4, 8, 0.01, 0.001
+local MINSEG, DEPTH, WEAK, STRONG = 4, 8, 0.003, 0.0003
 local FEWEST, MOST = 12, 2000
 
 -- Single spikes are cut to four deviations from the running median of seven.
@@ -121,6 +120,16 @@ local function search(y, from, to, depth, cuts)
   if last < to then search(y, last + 1, to, depth + 1, cuts) end
 end
 
+-- Two means under one variance: a short segment has next to no degrees of freedom of its own.
+local function pooled(x, y)
+  local mean_x, mean_y = special.mean(x), special.mean(y)
+  local sum, df = 0, #x + #y - 2
+  for i = 1, #x do sum = sum + (x[i] - mean_x) ^ 2 end
+  for i = 1, #y do sum = sum + (y[i] - mean_y) ^ 2 end
+  local se = math.sqrt(sum / df * (1 / #x + 1 / #y))
+  return se > 0 and (mean_y - mean_x) / se or mean_y ~= mean_x and math.huge or 0, df
+end
+
 -- Compares the two segments that meet at each cut.
 local function weigh(y, cuts)
   local lists, start = {}, 1
@@ -133,14 +142,11 @@ local function weigh(y, cuts)
   for i, list in ipairs(lists) do residuals[i] = centred(list, 1, #list) end
   local vif = inflation(residuals, #y)
   for i, cut in ipairs(cuts) do
-    local welch = tests.welch(lists[i], lists[i + 1])
+    local t, df = pooled(lists[i], lists[i + 1])
     cut.before, cut.after = special.median(lists[i]), special.median(lists[i + 1])
     cut.change = cut.before ~= 0 and (cut.after - cut.before) / math.abs(cut.before)
       or cut.after == 0 and 0 or math.huge
-    cut.p = welch.p
-    if welch.se > 0 then
-      cut.p = special.t_two_sided(welch.t / math.sqrt(vif), math.max(1, welch.df / vif))
-    end
+    cut.p = special.t_two_sided(t / math.sqrt(vif), math.max(1, df / vif))
   end
 end
 

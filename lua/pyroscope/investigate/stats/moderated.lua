@@ -12,6 +12,8 @@ local D0, FLOOR, TIER0 = 6, 1e-4, { window = 0.10, day = 0.15 }
 local ENOUGH = 20
 -- Functions of which the resemblance of neighbours is taken.
 local HEAVY = 500
+-- A family of fewer functions is too small to tell noise of totals from its own.
+local FEW = 20
 
 -- What a test says of a function is computed when it is read: of thousands of functions only those
 -- matter that changed enough.
@@ -72,11 +74,23 @@ local function trimmed(parts)
   return below > 0 and above / below or 0
 end
 
+-- Values are divided by totals that hold the function itself, which hides a part of its own noise:
+-- of a function with the share p a variance of 1 - 2 p + (sum of squared shares) is left. A family
+-- of few functions is its own total, and says nothing of that.
+local function left_by_totals(rows)
+  local total, squared = (rows.total.A + rows.total.B) / rows.q, 0
+  if total <= 0 or #rows < FEW then return function() return 1 end end
+  for _, row in ipairs(rows) do
+    squared = squared + ((row.flat_a + row.flat_b) / total) ^ 2
+  end
+  return function(n) return math.min(1, math.max(0.25, 1 - 2 * n / total + squared)) end
+end
+
 -- The variance that windows of the family share, beyond sampling (5.6b).
 local function prior(rows, s, sampled)
   local side_sum = { A = 0, B = 0 }
   for k, side in ipairs(rows.sides) do side_sum[side] = side_sum[side] + s[k] end
-  local parts = {}
+  local parts, left = {}, left_by_totals(rows)
   for _, row in ipairs(rows) do
     if row.flat_a + row.flat_b >= ENOUGH then
       local above, below = 0, 0
@@ -87,6 +101,7 @@ local function prior(rows, s, sampled)
         above = above + (row.flat[k] / row.q - mu) ^ 2 - poisson
         below = below + mu * mu * (1 - share)
       end
+      below = below * left(row.flat_a + row.flat_b)
       if below > 0 then
         parts[#parts + 1] = { above = above, below = below, own = above / below }
       end
@@ -115,8 +130,9 @@ local function paired_prior(rows, s, sampled, pairs_of)
 end
 
 -- How much neighbours in time resemble each other, with the bias of short series put right
--- (Marriott and Pope 1954). `residuals(row)` gives lists in time order and the noise of sampling.
-local function autocorrelation(rows, blocks, residuals)
+-- (Marriott and Pope 1954). `residuals(row)` gives lists in time order and the noise of sampling,
+-- which has a product of neighbours of its own and counts for less where it is large.
+local function autocorrelation(rows, blocks, residuals, sigma2_0)
   local neighbours, own, used = 0, 0, 0
   local heavy = {}
   for _, row in ipairs(rows) do
@@ -141,7 +157,9 @@ local function autocorrelation(rows, blocks, residuals)
       pairs_seen, df = pairs_seen + #r - 1, df + #r - 1
     end
     if df > 0 then
-      neighbours, own = neighbours + products / pairs_seen, own + (sum - df * noise) / df
+      local weight = 1 / (sigma2_0 + noise) ^ 2
+      neighbours = neighbours + weight * (products / pairs_seen + noise / blocks)
+      own = own + weight * (sum - df * noise) / df
       used = used + 1
     end
   end
@@ -176,6 +194,7 @@ local function assemble(u, sf, method, judge, extra, bar)
   local rows = counts.of(u)
   local R, n = sf.R, rows.n
   local shares2 = squared_shares(rows, sf.s)
+  local left = left_by_totals(rows)
   local result = { method = method, name = {}, role = {}, size = sf, m = 0, vif = extra.vif or 1,
     rho = extra.rho, sigma2_0 = extra.sigma2_0, df = extra.df, df_total = extra.df_total,
     paired = extra.paired, rows = rows }
@@ -189,7 +208,8 @@ local function assemble(u, sf, method, judge, extra, bar)
   for _, which in ipairs { "cum", "flat" } do
     local family = { tested = {}, a = {}, b = {}, before = {}, delta = {} }
     together(family, { "d", "se", "df", "sigma2", "z" }, #rows, function(i)
-      local d, se2, df, sigma2 = judge(logs(rows[i], which, rows.sampled, sf.s))
+      local y, v = logs(rows[i], which, rows.sampled, sf.s)
+      local d, se2, df, sigma2 = judge(y, v, left(family.a[i] + family.b[i]))
       return d, math.sqrt(se2), df, sigma2,
         distance(family.a[i], family.b[i], R, sigma2, shares2, rows.sampled)
     end)
@@ -266,11 +286,11 @@ function moderated.moderated(u, sf, design, bar, like)
       for k = 1, #a do a[k] = a[k] - mean_a end
       for k = 1, #b do b[k] = b[k] - mean_b end
       return { a, b }, special.mean(v)
-    end)
+    end, sigma2_0)
   end
   local vif = rho and (1 + rho) / (1 - rho) or 1
   local sides = rows.sides
-  local function judge(y, v)
+  local function judge(y, v, left)
     local sum_a, sum_b, v_a, v_b, noise = 0, 0, 0, 0, 0
     for k, side in ipairs(sides) do
       if side == "A" then
@@ -284,7 +304,7 @@ function moderated.moderated(u, sf, design, bar, like)
     for k, side in ipairs(sides) do
       spread = spread + (y[k] - (side == "A" and mean_a or mean_b)) ^ 2
     end
-    local process = df > 0 and math.max(0, spread / df - noise / #y) or 0
+    local process = df > 0 and math.max(0, spread / df - noise / #y) / (left or 1) or 0
     local sigma2 = (d0 * sigma2_0 + df * process) / (d0 + df)
     local se2 = sigma2 * vif * (1 / n_a + 1 / n_b) + v_a / n_a ^ 2 + v_b / n_b ^ 2
     return mean_b - mean_a, se2, d0 + df / vif, sigma2
@@ -330,7 +350,7 @@ function moderated.paired(u, sf, design, bar)
       local mean = special.mean(delta)
       for i = 1, #delta do delta[i] = delta[i] - mean end
       return { delta }, noise / count
-    end)
+    end, sigma2_0)
   end
   local vif = rho and (1 + rho) / (1 - rho) or 1
   local function judge(y, v)
