@@ -5,7 +5,7 @@
 # make asan       the specs under AddressSanitizer and UndefinedBehaviorSanitizer
 # make valgrind   the specs under valgrind, leaks are errors
 # make fuzz       libFuzzer over the decoders, FUZZ_TIME seconds each
-# make lab        scores of investigations on generated and recorded incidents, as a table; LAB_RUNS=1000
+# make lab        scores of investigations on generated and recorded incidents, as a table; LAB_RUNS=300
 # make bench      the bars of speed and memory, as ratios of interleaved runs
 # make test-live PYROSCOPE_URL=http://127.0.0.1:4040     what the client promises, against a real server
 # make clean

@@ -201,7 +201,7 @@ end
 ---@param folder string
 ---@param options { longer?: number, more?: number, counter?: boolean }
 function bundles.mutex(folder, options)
-  local list, bad = sites "call", random.uniform(1, 4)
+  local list, bad = sites "call", random.uniform(1, 2)
   local processes, phases = source.deployment { fresh = true }
   for _, process in ipairs(processes) do process.luck = source.luck(0.1) end
   -- both types of a window come of the same contentions
@@ -212,7 +212,7 @@ function bundles.mutex(folder, options)
       local result = {}
       for i, site in ipairs(list) do
         local ill = i == bad and process.side == "B"
-        local count = random.poisson(400 * site.part * process.luck(site.name) * (ill and options.more or 1))
+        local count = random.poisson(600 * site.part * process.luck(site.name) * (ill and options.more or 1))
         local sum = 0
         for _ = 1, count do
           sum = sum + 3e7 * (ill and options.longer or 1) * math.exp(1.5 * random.normal() - 1.125)

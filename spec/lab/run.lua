@@ -11,7 +11,7 @@ local SETS = { tuning = 1000003, scoring = 700000001 }
 local PARTS = { "scenes_flat", "scenes_trees", "scenes_series", "scenes_real", "scenes_recipes",
   "scenes_speed", "ablations", "baselines" }
 
-local runs = tonumber(os.getenv "LAB_RUNS") or 1000
+local runs = tonumber(os.getenv "LAB_RUNS") or 300
 local jobs = tonumber(os.getenv "LAB_JOBS") or 4
 local set = os.getenv "LAB_SET" or "scoring"
 local only = os.getenv "LAB_ONLY" or ""

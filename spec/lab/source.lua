@@ -112,7 +112,8 @@ function source.deployment(options)
   local processes = {}
   for _, side in ipairs { "A", "B" } do
     for i = 1, count do
-      local labels = { service_name = "lab", namespace = "lab", region = i % 2 == 0 and "eu" or "us" }
+      local labels = { service_name = "lab", namespace = "lab", pyroscope_spy = "gospy",
+        region = i % 2 == 0 and "eu" or "us" }
       labels.pod = ("lab-%s%d"):format(options.fresh and side:lower() or "", i)
       if options.fresh then labels.version = side == "A" and "v1" or "v2" end
       processes[#processes + 1] = { labels = labels, side = side, from_ms = phases[side].from_ms,
