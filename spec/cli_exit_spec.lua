@@ -135,6 +135,11 @@ describe("how pscope ends", function()
     assert.matches("2025%-11%-20", err)
     assert.equal(6, select(3, run "peek nothing.like.it ./world"))
     assert.equal(6, select(3, run "list nothing.like.it ./world"))
+    for _, command in ipairs { "peek", "list" } do -- as people write it
+      _, err, code = run(command .. " checkout.placeorder ./world")
+      assert.equal(6, code)
+      assert.matches("like it: checkout%.%(%*Service%)%.PlaceOrder\n", err)
+    end
     assert.equal(6, select(3, run "labels ./world nosuchlabel"))
     assert.equal(6, select(3, run "top ./world --focus nothing.like.it"))
     assert.equal(6, select(3, ask("", "top chekout")))

@@ -335,15 +335,41 @@ function methods:check_other(other)
   end
 end
 
---- An error for a function that is not in the profile, with the nearest names.
-function methods:no_function(name)
-  local check = require "pyroscope.check"
+-- Names that hold the last word of what was typed, those that hold all of its words first: methods
+-- have more in the middle than people write.
+local function alike(names, typed, most)
+  local words, all, some = {}, {}, {}
+  for word in typed:lower():gmatch "[%w_$]+" do words[#words + 1] = word end
+  local last = words[#words] or ""
+  if #last < 3 then return all end
+  for _, name in ipairs(names) do
+    local lower = name:lower()
+    local missing = not lower:find(last, 1, true)
+    for _, word in ipairs(missing and {} or words) do
+      if not lower:find(word, 1, true) then missing = "some" end
+    end
+    if not missing then
+      all[#all + 1] = name
+    elseif missing == "some" then
+      some[#some + 1] = name
+    end
+  end
+  table.move(some, 1, #some, #all + 1, all)
+  return { table.unpack(all, 1, math.min(most, #all)) }
+end
+
+--- An error for a function that is not in the profile, with what it may have meant.
+---@param name string
+---@param what? string   "function"
+---@return pyroscope.error
+function methods:no_function(name, what)
   local names = {}
-  for _, row in ipairs((self.profile:top(0))) do names[#names + 1] = row.name end
-  local near = check.nearest(name, names, 3)
+  for _, row in ipairs((self.profile:top(0, { by = "total" }))) do names[#names + 1] = row.name end
+  local like = alike(names, name, 4)
+  local near = like[1] and like or require "pyroscope.check".nearest(name, names, 3)
   return errors.new { kind = "no_data", code = "function",
-    message = ("there is no function '%s' in this profile"):format(name),
-    hint = near[1] and "nearest: " .. table.concat(near, ", ")
+    message = ("there is no %s '%s' in this profile"):format(what or "function", name),
+    hint = near[1] and (like[1] and "like it: " or "nearest: ") .. table.concat(near, ", ")
       or "a pattern is an RE2 expression; pscope top lists the functions" }
 end
 

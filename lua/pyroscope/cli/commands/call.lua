@@ -16,7 +16,8 @@ local command = {
     help = "GET or POST for a path (default: GET, POST with a body)" } },
   without = { "fields", "budget", "unit", "no_truncate" },
   formats = { "json" },
-  examples = { "pscope call LabelNames --source prod",
+  examples = { "pscope call GetProfileStats --source prod",
+    "pscope call LabelNames '{\"start\":1763643600000,\"end\":1763647200000}' --source prod",
     "pscope call SelectMergeStacktraces '{\"profileTypeID\":\"...\",\"labelSelector\":\"{}\"}'",
     "pscope call /ready --source http://localhost:4040" },
   notes = "A path may be a whole URL below the source's. Names of the request's fields are "

@@ -73,6 +73,9 @@ local function compare(run, source, resolved, row, options)
   if not whole then return nil, err end
   local rest = require "pyroscope".subtract(whole, one)
   if not rest then rest = whole end
+  if rest.sum == 0 then
+    return { "the largest is all that there is in the window: nothing to compare it with" }, {}
+  end
   local diff
   diff, err = require "pyroscope".diff(rest, one, { mode = "share" })
   if not diff then return nil, err end

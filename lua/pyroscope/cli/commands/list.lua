@@ -174,7 +174,7 @@ function command.run(run, options)
         parts[#parts + 1] = part
       end
     end
-    if #found == 0 then return nil, self:no_function(options.what) end
+    if #found == 0 then return nil, self:no_function(options.what, "function or file") end
     if #parts == 0 then
       return nil, errors.new { kind = "no_data", code = "lines",
         message = ("this profile has no source lines of '%s'"):format(options.what),

@@ -8,7 +8,7 @@ local command = {
   usage = "run FILE.lua [ARGUMENTS]",
   arguments = { { name = "file", shown = "FILE.lua", complete = "files" } },
   flags = {},
-  examples = { "pscope run examples/hot.lua prod/checkout" },
+  examples = { "pscope run examples/memory_leak.lua checkout ./incident" },
   notes = "Everything after FILE.lua belongs to the script, as `...` and as `arg`. What it "
     .. "returns is "
     .. "printed by __tostring; `nil, err` is printed as an error and gives its exit code.",

@@ -97,7 +97,7 @@ function client:absence(question)
     if not known then
       local suggestion = check.suggestion(question.service, services)
       local hint = #services > 0 and "services: " .. list(services, 20)
-        or "no service sent anything between "
+        or "no service sent anything in "
           .. units.window(window.from_ms, window.to_ms) .. ": pscope stats"
       return no_data("unknown_service", ("there is no service '%s'%s around %s"):format(
         question.service, suggestion ~= "" and " " .. suggestion or "", shown), hint)
@@ -122,8 +122,12 @@ function client:absence(question)
   if not question.profile_type and rows and #rows > 0 then
     near = nearest_of_any(self, question, window, rows)
   end
-  if near and near.from_ms < question.to_ms and near.to_ms > question.from_ms then
-    return no_data("no_samples", ("no samples of %s in %s"):format(what, shown),
+  if near and near.from_ms >= question.from_ms and near.to_ms <= question.to_ms then
+    if question.exemplars == "span" then
+      return no_data("no_spans", ("no spans in %s in %s"):format(what, shown),
+        "agents send span ids where tracing is set up; single profiles: pscope exemplars profile")
+    end
+    return no_data("no_samples", ("no samples in %s in %s"):format(what, shown),
       "there are profiles of that type in the window, but no stacks in them")
   end
   if near then
