@@ -3,6 +3,7 @@
 
 local cjson = require "cjson"
 local inv = require "pyroscope.investigate"
+local process = require "spec.support.process"
 local pyroscope = require "pyroscope"
 local system = require "pyroscope.system"
 
@@ -99,7 +100,7 @@ local function check_quiet(folder, truth)
   end
 end
 
-describe("recipes on incidents of this repository", function()
+describe("recipes on incidents of this repository (AX-32, AX-33, AX-34, AX-35)", function()
   for _, name in ipairs(folders(OWN)) do
     it("find the cause of " .. name, function()
       local folder = OWN .. name
@@ -180,6 +181,68 @@ describe("recipes on incidents of this repository", function()
     assert.equal(largest.name, top[1].name)
     profile:close()
     source:close()
+  end)
+end)
+
+describe("recipes on a server", function()
+  local FOLDER = "examples/data/cpu-hotspot"
+  local TOKEN = "s3cr3t-of-the-server"
+  local server, source
+
+  setup(function()
+    server = process.start("spec/support/querier.lua", FOLDER)
+    source = assert(pyroscope.connect { url = server.url, token = TOKEN })
+  end)
+  teardown(function()
+    source:close()
+    server:stop()
+  end)
+
+  local function options()
+    return { selector = '{service_name="checkout"}', clock = 1795205200000,
+      at = { A = { from_ms = 1795204800000, to_ms = 1795204950000 },
+        B = { from_ms = 1795205010000, to_ms = 1795205160000 } } }
+  end
+
+  it("say what they say on the same files", function()
+    local report = assert(inv("cpu_regression", source, options()))
+    local store = assert(pyroscope.open(FOLDER))
+    local other = assert(inv("cpu_regression", store, options()))
+    store:close()
+    assert.equal(#other.findings, #report.findings)
+    for i, finding in ipairs(other.findings) do
+      assert.equal(finding.name, report.findings[i].name)
+      assert.equal(finding.location.line, report.findings[i].location.line)
+      assert.is_true(math.abs(finding.delta.of_total - report.findings[i].delta.of_total) < 0.01)
+    end
+    assert.equal(other.verdict, report.verdict)
+  end)
+
+  it("link to where the same can be looked at, say what was ruled out, and tell no secret (AX-37)",
+    function()
+      local report = assert(inv("cpu_regression", source, options()))
+      assert.is_truthy(report.links.diff:find(server.url, 1, true))
+      assert.is_true(#report.findings[1].guards > 5)
+      for _, format in ipairs { "json", "text", "markdown", "html", "sarif", "junit" } do
+        assert.is_nil(report:render(format):find(TOKEN, 1, true), format)
+      end
+      local asked = 0
+      for _, row in ipairs(report.provenance.requests) do asked = asked + row.n end
+      assert.is_true(asked > 5)
+    end)
+
+  it("stop at the number of requests that they are allowed, and say so", function()
+    local given = options()
+    given.max_requests = 3
+    local report = assert(inv("cpu_regression", source, given))
+    assert.equal(4, report.exit_code)
+  end)
+
+  it("are told by name when an option is mistyped", function()
+    local ok, err = pcall(inv, "cpu_regression", source, { selector = "{}", polcy = "page" })
+    assert.is_false(ok)
+    assert.is_truthy(tostring(err):find "polcy")
+    assert.is_truthy(tostring(err):find "policy")
   end)
 end)
 

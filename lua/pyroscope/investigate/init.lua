@@ -111,6 +111,23 @@ local function read_path(source)
   return source.known_server and source.known_server.storage or nil
 end
 
+-- Where the same windows can be looked at, for sources that have a page of their own.
+local function links_of(report, source)
+  local subject, design = report.subject, report.design
+  if not source.link or not subject or not subject.profile_type or not design then return nil end
+  local windows = require "pyroscope.investigate.windows"
+  if #(design.A or {}) == 0 then return nil end
+  local function side(list)
+    local hull = windows.hull(list)
+    return { selector = subject.selector, profile_type = subject.profile_type,
+      from_ms = hull.from_ms, to_ms = hull.to_ms }
+  end
+  local both = #(design.B or {}) > 0
+  local found, url = pcall(source.link, source, side(both and design.B or design.A),
+    both and { view = "diff", before = side(design.A) } or nil)
+  return found and type(url) == "string" and { [both and "diff" or "after"] = url } or nil
+end
+
 -- What the run adds to a report: where it comes from, what it took, what is missing.
 local function complete(report, proxy, source, options)
   local state = proxy.state
@@ -122,6 +139,7 @@ local function complete(report, proxy, source, options)
     provenance.read_path = read_path(source) or "unknown"
   end
   provenance.generated_ms = provenance.generated_ms or options.clock()
+  report.links = report.links or links_of(report, source)
   report.notes = report.notes or {}
   for _, note in ipairs(state.notes) do table.insert(report.notes, note) end
   local quality = report.data_quality or { warnings = {} }

@@ -302,6 +302,9 @@ function writer.write(report, options)
     if text then add(lines, wrapped(view, "warning: " .. text, " ", "   ")) end
   end
   if q.partial then lines[#lines + 1] = " partial: some queries failed, see data_quality" end
+  local links = report.links or {}
+  local url = links.diff or links.after
+  if url then lines[#lines + 1] = " see: " .. url end -- one word: it is not wrapped
   for i, step in ipairs(steps.list(report)) do
     if i > 3 then break end
     add(lines, wrapped(view, step, i == 1 and " next: " or "       ", "         "))
