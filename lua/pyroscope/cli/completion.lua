@@ -129,6 +129,11 @@ local function values(kind, item, current)
     for _, row in ipairs(require "pyroscope.types".words()) do words[#words + 1] = row.word end
     return words
   end
+  if kind == "recipes" then
+    local names = require "pyroscope.investigate.recipes".names()
+    names[#names + 1] = ":files"
+    return names
+  end
   if kind == "methods" then return sorted(require "pyroscope.core".methods()) end
   if kind == "topics" then
     local names = require "pyroscope.cli.topics".names()

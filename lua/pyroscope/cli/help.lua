@@ -11,11 +11,11 @@ pscope - profiles of running services, from Pyroscope or from files
   pscope services prod                            who sends profiles
   pscope top prod/checkout --since 1h             where the CPU goes
   pscope diff prod/checkout -2h -1h -30m now      what changed
-  pscope peek json.Marshal prod/checkout          who calls it, what it calls
+  pscope investigate memory prod/checkout         is it a leak, and whose
   pscope top ./incident                           the same questions to files
 
 look  services types labels versions top tree flame peek traces list series exemplars
-ask   diff capture                    move  export open link
+ask   diff investigate recipes capture          move  export open link
 set   config use doctor discover stats        talk  call perses run completion help version
 pscope COMMAND -h    pscope help TOPIC    exit codes: pscope help exit-codes
 ]]

@@ -19,6 +19,8 @@ index.sections = {
     { "exemplars", "single profiles or spans by value" } } },
   { "ask", {
     { "diff", "what changed between two windows, label values or files" },
+    { "investigate", "a report with a verdict: cpu memory goroutine mutex block deploy ..." },
+    { "recipes", "what can be investigated, and with which options" },
     { "capture", "write a bundle: before, during and after, to be read with --source" } } },
   { "move", {
     { "export", "write a profile: pprof, folded, speedscope, dot, svg, html" },

@@ -145,15 +145,8 @@ function design.unit(made, quality, options)
   return changed
 end
 
---- The design that the options ask for: `at` is "auto", a time, `{ version = { old, new } }` or
---- `{ A = window, B = window }`. `range` is the recipe's own default, such as "24h".
----@param source pyroscope.source
----@param subject pyroscope.subject
----@param options table
----@param range? string
----@return pyroscope.design? design
----@return pyroscope.error? err
-function design.choose(source, subject, options, range)
+-- The design that `at` asks for.
+local function choose(source, subject, options, range)
   local times, err = design.times(source, options, range)
   if not times then return nil, err end
   local at = options.at
@@ -201,6 +194,21 @@ function design.choose(source, subject, options, range)
     from_ms = hull.from_ms, to_ms = hull.to_ms, times = how.times,
     per_instance = how.per_instance })
   return phases.of_capture(source, subject, made)
+end
+
+--- The design that the options ask for: `at` is "auto", a time, `{ version = { old, new } }` or
+--- `{ A = window, B = window }`. `range` is the recipe's own default, such as "24h".
+---@param source pyroscope.source
+---@param subject pyroscope.subject
+---@param options table
+---@param range? string
+---@return pyroscope.design? design
+---@return pyroscope.error? err
+function design.choose(source, subject, options, range)
+  local made, err = choose(source, subject, options, range)
+  if not made then return nil, err end
+  if source.step then source:step("design", { design = made }) end
+  return made
 end
 
 --- The window of an investigation that compares nothing: its range, on the grid.

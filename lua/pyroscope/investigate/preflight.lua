@@ -374,6 +374,7 @@ function preflight.run(source, subject, design, options)
   for _, note in ipairs(design.notes or {}) do warn(quality, note.code, note.message) end
   quality.survey, quality.surveys = found, surveys
   gate(quality, gates)
+  if source.step then source:step("quality", { quality = quality }) end
   return quality
 end
 

@@ -109,6 +109,16 @@ function methods:progress(told)
   say { what = told.what, done = told.done, total = told.total, bytes = bytes }
 end
 
+--- Says that a step is done, and what it gave: "design", "quality", "samples".
+---@param name string
+---@param told table
+function methods:step(name, told)
+  local say = self.state.on_progress
+  if not say then return end
+  told.what, told.step = name, name
+  say(told)
+end
+
 --- Remembers something that the report has to say.
 ---@param code string
 ---@param message string

@@ -262,6 +262,7 @@ function trees.fetch(source, asked)
   end
   if failed then samples.partial, samples.failed = true, failed end
   samples.empty = #empty
+  if source.step then source:step("samples", { samples = samples }) end
   return samples
 end
 
