@@ -21,51 +21,66 @@ local NO_FLAG = { selector = true, range = true, from = true, to = true, tz = tr
 
 local VALUES = { duration = "DURATION", time = "TIME", share = "SHARE", size = "SIZE",
   list = "A,B" }
+-- Help of flags that say less than a program may.
+local HELP = {
+  at = "when it changed: auto, a time, or version=OLD..NEW",
+  per_request = "requests of both sides: A,B, or a file with TIME COUNT lines",
+  redact = "write hashes for the values of these labels",
+}
 
 local function value_name(option)
-  if option.choices then return option.name:upper():match "([^_]+)$" end
+  if option.choices and #table.concat(option.choices) < 24 then
+    return table.concat(option.choices, "|")
+  end
   if VALUES[option.kind] then return VALUES[option.kind] end
+  if option.name == "at" then return "TIME" end
   if option.type:find "integer" then return "N" end
   if option.type:find "number" then return "X" end
   return option.name:upper():match "([^_]+)$"
 end
 
---- The flags of every recipe, each once: flags by name, and their names in the order of help.
+-- Flags are listed under keys of their own: other commands have some of these names for other
+-- things.
+local function key_of(name) return "recipe " .. name end
+
+--- The flags of every recipe, each once: flags by key, and their keys in the order of help.
 ---@return table<string, pyroscope.flag> flags
----@return string[] names
+---@return string[] keys
 function investigation.flags()
   local options = require "pyroscope.investigate.options"
   local recipes = require "pyroscope.investigate.recipes"
-  local own = {
-    before = { "--before", "--baseline", name = "before", value = "SIDE",
-      help = "what it is compared with: -2h..-1h, label=value, or both with @" },
-    after = { "--after", name = "after", value = "SIDE", help = "the other side, likewise" },
-    all = { "--all", name = "all", help = "every finding, not the first five" },
-    set = { "--set", name = "set", value = "KEY=VALUE", many = true,
-      help = "an option of a recipe of one's own" },
-    plan = { "--plan", name = "plan", help = "print what would be asked, and ask nothing" },
-    progress = { "--progress", name = "progress",
-      help = "a line for each step, also where stderr is no terminal" },
-  }
-  local names = { "at", "before", "after" }
+  local own, keys = {}, {}
+  local function put(flag)
+    own[key_of(flag.name)] = flag
+    keys[#keys + 1] = key_of(flag.name)
+  end
   local function add(option, of)
     local name = option.name
     if NO_FLAG[name] then return end
-    if not own[name] then
-      own[name] = { flag_of(name), name = name, value = value_name(option),
-        help = option.help .. (of and (" (%s)"):format(of) or ""),
-        complete = option.kind == "files" and "files" or nil, choices = option.choices,
-        kind = option.choices and "choice" or nil }
+    local known = own[key_of(name)]
+    if known then
+      if of then known.help = ("%s; %s (%s)"):format(known.help, option.help, of) end
+      return
     end
-    for _, known in ipairs(names) do if known == name then return end end
-    names[#names + 1] = name
+    put { flag_of(name), name = name, value = value_name(option),
+      help = (HELP[name] or option.help) .. (of and (" (%s)"):format(of) or ""),
+      choices = option.choices, kind = option.choices and "choice" or nil }
   end
+  add(options.shared[2])
+  put { "--before", "--baseline", name = "before", value = "SIDE",
+    help = "what it is compared with: -2h..-1h, label=value, or both with @" }
+  put { "--after", name = "after", value = "SIDE", help = "the other side, likewise" }
   for _, option in ipairs(options.shared) do add(option) end
-  for _, name in ipairs { "all", "set", "plan", "progress" } do names[#names + 1] = name end
+  put { "--all", name = "all", help = "every finding, not the first five" }
+  put { "--set", name = "set", value = "KEY=VALUE", many = true,
+    help = "an option of a recipe of one's own" }
+  put { "--plan", name = "plan", help = "print what would be asked, and ask nothing" }
+  put { "--progress", name = "progress",
+    help = "a line for each step, also where stderr is no terminal" }
   for _, recipe in ipairs(recipes.all()) do
     for _, option in ipairs(recipe.options) do add(option, recipe.alias or recipe.name) end
   end
-  return own, names
+  return own, keys
 end
 
 -- Values ------------------------------------------------------------------------------------
@@ -167,18 +182,26 @@ local function per_request(text, reading)
   return counts_of_file(text, reading)
 end
 
-local function at_of(text)
+local function at_of(text, reading)
   local old, new = text:match "^version=(.+)%.%.(.+)$"
   if old then return { version = { old, new } } end
+  if text ~= "auto" then
+    local _, err = require "pyroscope.timespec".parse(text, reading)
+    if err then
+      return nil, errors.wrap(err, { message = "--at: " .. err.message,
+        hint = "auto, version=OLD..NEW, or a time:\n  " .. err.hint })
+    end
+  end
   return text
 end
 
 -- The selector of a target and the flags beside it.
 local function selector_of(options, found, recipe)
-  local lists, err = {}, nil
+  local lists = {}
   if options.selector then
-    lists[1], err = selector.parse(options.selector, { bare = true })
-    if not lists[1] then return nil, err end
+    local matchers, err = selector.parse(options.selector, { bare = true })
+    if not matchers then return nil, err end
+    lists[1] = matchers
   end
   if found.service then
     table.insert(lists, 1, { { name = "service_name", op = "=", value = found.service } })
@@ -201,19 +224,20 @@ end
 function investigation.options(recipe, options, found, source)
   local library = require "pyroscope.investigate.options"
   local known = library.known(recipe)
-  local given, err = {}, nil
-  given.selector, err = selector_of(options, found, recipe)
-  if not given.selector then return nil, err end
+  local text, err = selector_of(options, found, recipe)
+  if not text then return nil, err end
+  local given = { selector = text }
   local reading = { now_ms = source.defaults and source:defaults().now_ms, tz = options.tz }
   given.range, given.from, given.to, given.tz = options.since, options.from, options.to, options.tz
   given.concurrency = options.concurrency
   if options.no_cache then given.cache = false end
-  local flags = investigation.flags()
-  for name in pairs(flags) do
-    local option, text = known[name], options[name]
-    if text ~= nil and name ~= "at" and name ~= "per_request" and type(text) == "string" then
+  local _, keys = investigation.flags()
+  for _, key in ipairs(keys) do
+    local name = key:match "^recipe (.*)$"
+    local option, value = known[name], options[name]
+    if type(value) == "string" and name ~= "at" and name ~= "per_request" then
       if option then
-        given[name], err = read(option, text)
+        given[name], err = read(option, value)
         if given[name] == nil then return nil, err end
       elseif name ~= "before" and name ~= "after" then
         return usage(("%s has no option %s"):format(recipe.name, flag_of(name)),
@@ -222,7 +246,10 @@ function investigation.options(recipe, options, found, source)
     end
   end
   if type(given.redact) == "table" then given.redact = { labels = given.redact } end
-  if options.at then given.at = at_of(options.at) end
+  if options.at then
+    given.at, err = at_of(options.at, reading)
+    if not given.at then return nil, err end
+  end
   if options.per_request then
     given.per_request, err = per_request(options.per_request, reading)
     if not given.per_request then return nil, err end
@@ -251,7 +278,7 @@ local function time(run, ms)
 end
 
 local function clock(run, ms)
-  return (time(run, ms):match "(%d%d:%d%d)") or time(run, ms)
+  return (time(run, ms):match "(%d%d:%d%d:?%d*)") or time(run, ms)
 end
 
 local function span(list)

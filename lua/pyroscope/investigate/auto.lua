@@ -3,12 +3,14 @@
 local errors = require "pyroscope.errors"
 local phases = require "pyroscope.investigate.phases"
 local survey = require "pyroscope.investigate.survey"
+local units = require "pyroscope.units"
 local windows = require "pyroscope.investigate.windows"
 
 local auto = {}
 
 local duration = phases.duration
 local MINUTE, HOUR, DAY = 60000, 3600000, 86400000
+local MOST_POINTS = 500
 
 -- The longest stretch of a version's times in which the other one is not seen.
 local function alone(mine, other, found)
@@ -32,7 +34,8 @@ end
 ---@return pyroscope.design? design
 ---@return pyroscope.error? err
 function auto.versions(source, subject, names, times, options)
-  local found, err = survey.of(source, subject, times, options)
+  local found, err = survey.of(source, subject, times,
+    { instance_label = options.instance_label, version_labels = options.version_labels })
   if not found then return nil, err end
   if not found.version then
     return nil, errors.new { kind = "no_data", code = "no_version",
@@ -86,29 +89,56 @@ end
 
 -- Changes that nobody named ------------------------------------------------------------------
 
--- The newest change of the total that lasts; and the same series a day earlier, where it is known.
-local function change_of(source, subject, found, options)
-  local ok, stats = pcall(require, "pyroscope.investigate.stats")
-  if not ok or not stats.changepoints then return nil end
-  local points = survey.totals(found)
-  while #points > 500 do
+-- The total as points at the ends of their steps, few enough for a scan.
+local function points_of(found, shift_ms)
+  local points, step = survey.totals(found), found.step_ms
+  while #points > MOST_POINTS do
     local coarser = {}
     for i = 1, #points, 2 do
       local a, b = points[i], points[i + 1] or {}
       local value = a.value and b.value and (a.value + b.value) / 2 or a.value or b.value
       coarser[#coarser + 1] = { time_ms = a.time_ms, value = value }
     end
-    points = coarser
+    points, step = coarser, 2 * step
   end
+  for _, point in ipairs(points) do point.time_ms = point.time_ms + step + (shift_ms or 0) end
+  return points
+end
+
+-- Changes that a later one undid: the level came back to within a quarter of the step.
+local function lasting(changes)
+  local gone, i = {}, #changes
+  while i > 0 do
+    local last, undone = changes[i], nil
+    for j = i - 1, 1, -1 do
+      local first = changes[j]
+      local step = first.after - first.before
+      if first.direction ~= last.direction
+          and math.abs(last.after - first.before) <= 0.25 * math.abs(step) then
+        undone = j
+        break
+      end
+    end
+    if not undone then return last, gone end
+    gone[#gone + 1] = { from_ms = changes[undone].time_ms, to_ms = last.time_ms }
+    i = undone - 1
+  end
+  return nil, gone
+end
+
+-- The newest change of the total that lasts, beside those that went away again; a day earlier the
+-- same must not have happened.
+local function change_of(source, subject, found, options)
+  local stats = require "pyroscope.investigate.stats"
   local reference
   if source.kind ~= "store" and options.effort ~= "quick" then
     local earlier = survey.of(source, subject, { from_ms = found.from_ms - DAY,
-      to_ms = found.to_ms - DAY }, options)
-    reference = earlier and #earlier.rows > 0 and survey.totals(earlier) or nil
+      to_ms = found.to_ms - DAY }, { sets = false, instance_label = found.label })
+    reference = earlier and #earlier.rows > 0 and points_of(earlier, DAY) or nil
   end
-  local changes, refused = stats.changepoints(points, { reference = reference })
-  if not changes then return nil, refused end
-  return changes[#changes]
+  local changes = stats.changepoints(points_of(found), { reference = reference })
+  if not changes then return nil, {} end
+  return lasting(changes)
 end
 
 -- The longest time in which nothing was profiled, where it is long enough to part two phases.
@@ -161,20 +191,17 @@ local function of_store(source, subject, found, change, times, options)
   return made
 end
 
---- What is compared when nobody says: the newest change of the total, else the same hours of
----  earlier
---- days; of a store what parts it in two.
----@return pyroscope.design? design
----@return pyroscope.error? err
-function auto.choose(source, subject, times, options)
+-- The design, and the changes that went away again.
+local function choose(source, subject, times, options)
   local found, err = survey.of(source, subject, times, options)
   if not found then return nil, err end
   local effort = phases.effort(options)
-  local change = change_of(source, subject, found, options)
+  local change, gone = change_of(source, subject, found, options)
   if source.kind == "store" then
     local made
     made, err = of_store(source, subject, found, change, times, options)
-    if made or err then return made, err end
+    if not made and err then return nil, err end
+    if made then return made, gone end
   end
   if change and effort.K > 1 then
     local how = phases.cutting(found, { from_ms = times.from_ms, to_ms = change.time_ms },
@@ -184,9 +211,10 @@ function auto.choose(source, subject, times, options)
       interval_ms = how.interval_ms, from_ms = times.from_ms, to_ms = times.to_ms,
       times = how.times, per_instance = how.per_instance, change_source = "change_point" })
     made.change = change
-    return made
+    return made, gone
   end
   local length = duration(options.len, HOUR)
+  if times.given then length = math.min(length, times.to_ms - times.from_ms) end
   local days = {}
   for day = 1, effort.D do days[day] = day end
   local made = windows.same_time({ from_ms = times.to_ms - length, to_ms = times.to_ms }, days,
@@ -200,11 +228,25 @@ function auto.choose(source, subject, times, options)
       made.A = { made.A[#made.A] }
       made.name, made.unit, made.notes = "quick", "window", {}
     end
-    return made
+    return made, gone
   end
   return phases.of(source, subject, { from_ms = times.to_ms - 2 * length,
     to_ms = times.to_ms - length }, { from_ms = times.to_ms - length, to_ms = times.to_ms },
     options, { change_source = "none" })
+end
+
+--- What is compared when nobody says: the newest change of the total that lasts, else the same hours
+--- of earlier days; of a store what parts it in two.
+---@return pyroscope.design? design
+---@return pyroscope.error? err
+function auto.choose(source, subject, times, options)
+  local made, gone = choose(source, subject, times, options)
+  if not made then return nil, gone end
+  for _, spike in ipairs(gone or {}) do
+    table.insert(made.notes, { code = "transient", message = ("the total changed for %s and came "
+      .. "back"):format(units.span(spike.to_ms - spike.from_ms)) })
+  end
+  return made
 end
 
 return auto

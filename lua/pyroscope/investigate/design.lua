@@ -5,6 +5,7 @@ local auto = require "pyroscope.investigate.auto"
 local errors = require "pyroscope.errors"
 local phases = require "pyroscope.investigate.phases"
 local selector = require "pyroscope.selector"
+local shared = require "pyroscope.source.shared"
 local survey = require "pyroscope.investigate.survey"
 local timespec = require "pyroscope.timespec"
 local windows = require "pyroscope.investigate.windows"
@@ -107,6 +108,48 @@ function design.window(given, times, options, name)
   return window
 end
 
+-- Sides by label -----------------------------------------------------------------------------
+
+-- The one label that an equality fixes, and its value.
+local function fixed(window)
+  local name, value = next(window.labels or {})
+  if type(name) ~= "string" or next(window.labels, name) then return nil end
+  return name, value
+end
+
+-- Two sides that only a label tells apart: versions one after the other, anything else (and
+-- versions that ran together) in the same moments.
+local function by_label(source, subject, A, B, times, options)
+  local name, a = fixed(A)
+  local other, b = fixed(B)
+  for _, label in ipairs(options.version_labels or shared.version_labels) do
+    if name == label and other == label then
+      local narrowed = setmetatable({ version_labels = { label } }, { __index = options })
+      return auto.versions(source, subject, { a, b }, times, narrowed)
+    end
+  end
+  local effort = phases.effort(options)
+  local block = duration(options.block, 5 * MINUTE)
+  local from = times.from_ms
+  if not times.given and source.kind ~= "store" then
+    from = math.max(from, times.to_ms - effort.K * block)
+  end
+  local window = { from_ms = from, to_ms = times.to_ms }
+  local found, err = survey.of(source, subject, window, options)
+  if not found then return nil, err end
+  local how = phases.cutting(found, window, window, options)
+  local blocks = windows.blocks(windows.align(window), effort.K, { interval_ms = how.interval_ms,
+    times = how.times.A, per_instance = how.per_instance.A })
+  local made = windows.canary { window = window, K = 1, label = "", a = "", b = "" }
+  made.A, made.B, made.paired = {}, {}, #blocks > 1
+  made.unit = #blocks > 1 and "block" or "window"
+  for i, w in ipairs(blocks) do
+    made.A[i] = { from_ms = w.from_ms, to_ms = w.to_ms, labels = A.labels }
+    made.B[i] = { from_ms = w.from_ms, to_ms = w.to_ms, labels = B.labels }
+  end
+  return made
+end
+
 -- Unit --------------------------------------------------------------------------------------
 
 -- Instances of a side that have enough to stand for a process.
@@ -163,6 +206,9 @@ local function choose(source, subject, options, range)
     if not A then return nil, err end
     B, err = design.window(at.B, times, options, "B")
     if not B then return nil, err end
+    if A.labels and B.labels and not A.timed and not B.timed then
+      return by_label(source, subject, A, B, times, options)
+    end
     return phases.of(source, subject, A, B, options, { change_source = "given",
       at_ms = math.type(at.at_ms) and at.at_ms or nil })
   end

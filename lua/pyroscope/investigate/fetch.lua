@@ -91,8 +91,7 @@ function fetch.profile_counts(source, asked)
 end
 
 --- Heat map of single profiles, where a source has them: `{ selector, type, from_ms, to_ms,
----  step_ms,
---- group_by?, limit? }`.
+--- step_ms, group_by?, limit? }`.
 ---@param source pyroscope.source
 ---@param asked table
 ---@return pyroscope.heatmap? heatmap

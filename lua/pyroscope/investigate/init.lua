@@ -1,7 +1,6 @@
 --- Investigations: recipes that ask a source and answer with a report, and the blocks they are
----  built
---- of. `pyroscope.investigate(recipe, source, options)` runs one; the fields of the module are the
---- blocks, loaded when somebody looks.
+--- built of. `pyroscope.investigate(recipe, source, options)` runs one; the fields of the module
+--- are the blocks, loaded when somebody looks.
 
 local check = require "pyroscope.check"
 local errors = require "pyroscope.errors"

@@ -52,6 +52,8 @@ options.shared = {
   { name = "block", type = "string|number", kind = "duration", help = "length of a block (5m)" },
   { name = "gap", type = "string|number", kind = "duration",
     help = "time around the change that is left out (5m)" },
+  { name = "len", type = "string|number", kind = "duration",
+    help = "length of the hours that earlier days are compared in (1h)" },
   { name = "warmup", type = "string|number", kind = "duration",
     help = "age below which an instance is young" },
   { name = "max_nodes", type = "integer", help = "nodes of a tree (65536)" },

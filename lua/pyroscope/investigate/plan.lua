@@ -1,6 +1,5 @@
 --- What a recipe would ask, without a network: it runs against a source that answers everything
----  with
---- the least that lets it go on, and every question is written down.
+--- with the least that lets it go on, and every question is written down.
 
 local core = require "pyroscope.core"
 local shared = require "pyroscope.source.shared"
@@ -135,8 +134,8 @@ end
 ---@class pyroscope.plan
 ---@field recipe string
 ---@field queries { rpc: string, method: string, selector?: string, profile_type?: string,
----  from_ms?: integer, to_ms?: integer, step_ms?: integer, group_by?: string[], max_nodes?:
----  integer, bytes: integer }[]
+--- from_ms?: integer, to_ms?: integer, step_ms?: integer, group_by?: string[], max_nodes?:
+--- integer, bytes: integer }[]
 ---@field requests integer
 ---@field bytes integer         an upper bound
 ---@field note? string          why it ends early, where it does

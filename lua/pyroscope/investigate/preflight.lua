@@ -254,7 +254,14 @@ local function surveys_of(source, subject, design, options)
     return first.selector or first.labels and next(first.labels) and first.labels
   end
   if not own "A" and not own "B" then
-    local found, err = survey.of(source, subject, range, looking)
+    local found, err
+    if survey.long(range) and source.kind ~= "store" then
+      local list = table.move(design.A, 1, #design.A, 1, {})
+      table.move(design.B, 1, #design.B, #list + 1, list)
+      found, err = survey.of_windows(source, subject, list, looking)
+    else
+      found, err = survey.of(source, subject, range, looking)
+    end
     if not found then return nil, err end
     return { A = found, B = found }, range
   end
@@ -347,7 +354,8 @@ function preflight.run(source, subject, design, options)
   if subject.kind == "stock" then
     processes.restarts(quality, found)
     if surveys.B ~= found then processes.restarts(quality, surveys.B) end
-  elseif #found.rows > 0 and #subject.all > 1 and options.effort ~= "quick" then
+  elseif #found.rows > 0 and #subject.all > 1 and options.effort ~= "quick"
+      and not found.pieces then
     local clock = processes.liveness(source, subject, range, options)
     if clock then processes.restarts(quality, clock) end
   end

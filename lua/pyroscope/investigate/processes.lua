@@ -1,6 +1,5 @@
 --- Which processes there are on the sides of a design: restarts, replaced and young ones. Windows
----  of
---- one process share its luck, so a test has to know.
+--- of one process share its luck, so a test has to know.
 
 local history = require "pyroscope.investigate.history"
 local subjects = require "pyroscope.investigate.subject"
@@ -49,20 +48,20 @@ function processes.restarts(quality, found)
   end
 end
 
--- Was every instance of both sides silent at once between them? Then all of them were replaced, or
--- nothing is known of what happened: windows of one side then share what those of the other do not.
+-- Was every instance silent at once between the sides? Then all of them were replaced, or nothing
+-- is known of what happened: windows of one side then share what those of the other do not.
 local function silence_between(found, a, b)
-  local last, first
-  for _, name in ipairs(found.names) do
-    for _, point in ipairs(found.instances[name].points) do
-      local time = point.time_ms
-      if time < a.to_ms then last = math.max(last or time, time) end
-      if time >= a.to_ms and time < b.from_ms then return false end
-      if time >= b.from_ms then first = math.min(first or time, time) end
+  local from, to = (a.from_ms + a.to_ms) // 2, (b.from_ms + b.to_ms) // 2
+  local before, first
+  local times = survey.times(found, { from_ms = a.from_ms, to_ms = b.to_ms })
+  for _, time in ipairs(times) do
+    local gap = before and time - before - found.step_ms or 0
+    if gap >= 3 * math.max(found.interval_ms, found.step_ms) and before >= from and time <= to then
+      first = time
     end
+    before = time
   end
-  return last ~= nil and first ~= nil
-    and first - last - found.step_ms >= 3 * math.max(found.interval_ms, found.step_ms)
+  return first ~= nil
 end
 
 --- Are the processes of one side others than those of the other: by version, by instance, by
@@ -91,6 +90,7 @@ function processes.fresh(quality, found, design)
     end
   end
   if restarted > 0 and restarted >= #names.B / 2 then return true end
+  if found.pieces then return false end
   return silence_between(found, a, b)
 end
 
@@ -109,6 +109,7 @@ end
 function processes.young(found, b, options)
   local warmup_ms = warmup_of(options)
   local young, old = {}, 0
+  if found.pieces then return young end
   for _, name in ipairs(found.names) do
     local first = found.instances[name].first_ms
     -- who was there from the first point on is of unknown age

@@ -1,6 +1,5 @@
 --- A source that remembers what it was asked: counts requests, keeps small answers for the length
----  of
---- one investigation, ends it when its budget or time is spent, and tells how far it is.
+--- of one investigation, ends it when its budget or time is spent, and tells how far it is.
 
 local errors = require "pyroscope.errors"
 

@@ -152,8 +152,9 @@ end
 ---@param source pyroscope.source
 ---@param subject pyroscope.subject
 ---@param range { from_ms: integer, to_ms: integer, labels?: table, selector?: string }
----@param options? { instance_label?: string, version_labels?: string[], counts?: boolean }  counts:
----  numbers of profiles from heat maps, where a server has them
+---@param options? { instance_label?: string, version_labels?: string[], counts?: boolean, sets?:
+---  boolean }
+---  counts: numbers of profiles from heat maps, where a server has them; sets = false: no labels
 ---@return pyroscope.survey? found
 ---@return pyroscope.error? err
 function survey.of(source, subject, range, options)
@@ -166,19 +167,22 @@ function survey.of(source, subject, range, options)
     interval_ms = windows.GRID, known_interval = false }
   local text, err = fetch.selector_of(subject, range)
   if not text then return nil, err end
-  local wanted = {}
-  for _, list in ipairs { { options.instance_label }, shared.instance_labels,
-    options.version_labels or {}, shared.version_labels, PROFILERS } do
-    table.move(list, 1, #list, #wanted + 1, wanted)
+  found.label, found.version = options.instance_label, nil
+  if options.sets ~= false then
+    local wanted = {}
+    for _, list in ipairs { { options.instance_label }, shared.instance_labels,
+      options.version_labels or {}, shared.version_labels, PROFILERS } do
+      table.move(list, 1, #list, #wanted + 1, wanted)
+    end
+    found.sets, err = fetch.sets(source, { selector = text, labels = wanted, from_ms = from,
+      to_ms = to })
+    if not found.sets then
+      if err.kind ~= "no_data" then return nil, err end
+      found.sets = {}
+    end
+    found.label = options.instance_label or first_present(found.sets, shared.instance_labels)
+    found.version = first_present(found.sets, options.version_labels or shared.version_labels)
   end
-  found.sets, err = fetch.sets(source, { selector = text, labels = wanted, from_ms = from,
-    to_ms = to })
-  if not found.sets then
-    if err.kind ~= "no_data" then return nil, err end
-    found.sets = {}
-  end
-  found.label = options.instance_label or first_present(found.sets, shared.instance_labels)
-  found.version = first_present(found.sets, options.version_labels or shared.version_labels)
   local rows
   rows, err = fetch.series(source, { selector = text, types = subject.types, from_ms = from,
     to_ms = to, step_ms = step, group_by = found.label and { found.label } or nil,
@@ -211,6 +215,41 @@ function survey.of(source, subject, range, options)
   read_annotations(found, rows)
   if options.counts and not found.counted then add_counts(source, text, subject, found) end
   interval_of(found, series)
+  return found
+end
+
+--- A survey of windows that lie far apart: the last one tells labels and interval, the others only
+--- their points. Windows without a profile are left out.
+---@param source pyroscope.source
+---@param subject pyroscope.subject
+---@param list pyroscope.investigate.window[]
+---@param options? table      those of `survey.of`
+---@return pyroscope.survey? found
+---@return pyroscope.error? err
+function survey.of_windows(source, subject, list, options)
+  local found, err = survey.of(source, subject, list[#list], options)
+  if not found then return nil, err end
+  local looking = { sets = false, instance_label = found.label }
+  for i = #list - 1, 1, -1 do
+    local earlier
+    earlier, err = survey.of(source, subject, list[i], looking)
+    if not earlier and err.kind ~= "no_data" then return nil, err end
+    for _, name in ipairs(earlier and earlier.names or {}) do
+      local into, more = found.instances[name], earlier.instances[name]
+      if into then
+        into.points = table.move(into.points, 1, #into.points, #more.points + 1,
+          table.move(more.points, 1, #more.points, 1, {}))
+        into.first_ms, into.profiles = more.first_ms, into.profiles + more.profiles
+      else
+        found.instances[name] = more
+        found.names[#found.names + 1] = name
+      end
+    end
+    found.throttled = found.throttled or earlier ~= nil and earlier.throttled
+    found.from_ms = earlier and earlier.from_ms or found.from_ms
+  end
+  table.sort(found.names)
+  found.pieces = true
   return found
 end
 

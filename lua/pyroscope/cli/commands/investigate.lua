@@ -3,9 +3,9 @@
 local investigation = require "pyroscope.cli.investigation"
 local target = require "pyroscope.cli.target"
 
-local own_flags, names = investigation.flags()
+local own_flags, keys = investigation.flags()
 
-local flags = table.move(names, 1, #names, 1, {})
+local flags = table.move(keys, 1, #keys, 1, {})
 table.move({ "window", "data", "output", "source" }, 1, 4, #flags + 1, flags)
 
 local command = {
@@ -77,13 +77,14 @@ function command.run(run, options)
   if not given then return nil, err end
   if options.plan then
     local plan
+    local now = source.defaults and source:defaults().now_ms
+    given.clock = now and math.tointeger(now) or nil
     plan, err = investigate.plan(recipe, given)
     if not plan then return nil, err end
     options.format = format == "json" and "json" or "table"
     return run:answer(plan_document(run, plan))
   end
   local shown = format == "text" and run.terminal.output and not options.out
-  run.progress.verbose = run.progress.verbose or options.progress
   given.on_progress = investigation.listener(run, { steps = shown or options.progress,
     write = function(text)
       local stream = shown and io.stdout or io.stderr
@@ -99,7 +100,7 @@ function command.run(run, options)
   end
   run:worsen(report.exit_code)
   local text = render(run, report, format, options)
-  if text:sub(-1) ~= "\n" then text = text .. "\n" end
+  if text ~= "" and text:sub(-1) ~= "\n" then text = text .. "\n" end
   if shown then
     options.no_pager = true -- the steps stand above it
     io.stdout:write "\n"

@@ -45,7 +45,8 @@ end
 local function row_of(recipe, whole)
   return { name = recipe.name, alias = recipe.alias, question = recipe.question,
     class = recipe.class, design = recipe.design, range = recipe.range,
-    options = whole and option_rows(recipe.options) or names_of(recipe.options), next = recipe.next }
+    options = whole and option_rows(recipe.options) or names_of(recipe.options),
+    next = recipe.next }
 end
 
 -- One recipe: its own options, then those of all.

@@ -203,8 +203,7 @@ end
 --- also `max_nodes`, `call_site`, `tagfocus`, `tagignore`, `empty` ("zero" or "drop": what a window
 --- without profiles is), `interval_ms`, `runtime`, `on_progress`. Windows that could not be fetched
 --- are left out while more than half of each side is there; `partial` and `failed` then tell. A
----  design
---- with more windows than may still be asked for gets fewer of them.
+--- design with more windows than may still be asked for gets fewer of them.
 ---@param source pyroscope.source
 ---@param asked table
 ---@return pyroscope.samples? samples
