@@ -235,8 +235,8 @@ local function choose(source, subject, times, options)
     options, { change_source = "none" })
 end
 
---- What is compared when nobody says: the newest change of the total that lasts, else the same hours
---- of earlier days; of a store what parts it in two.
+--- What is compared when nobody says: the newest change of the total that lasts, else the same
+--- hours of earlier days; of a store what parts it in two.
 ---@return pyroscope.design? design
 ---@return pyroscope.error? err
 function auto.choose(source, subject, times, options)
