@@ -14,6 +14,7 @@ local flags = {}
 ---@field help string
 ---@field more? string      said by --help only
 ---@field choices? string[]
+---@field rare? boolean      -h only names it
 
 local relative = "now, -2h, now-1h30m, 14:05, RFC 3339 or epoch seconds to nanoseconds"
 

@@ -88,7 +88,12 @@ function help.command(command, full)
       else
         lines[#lines + 1] = ""
         lines[#lines + 1] = section.title
+        local rare = {}
         for _, flag in ipairs(section.flags) do
+          if flag.rare then rare[#rare + 1] = flag[1] end
+        end
+        for _, flag in ipairs(section.flags) do
+          if not full and flag.rare then goto continue end
           local text = help_of(flag, command)
           if full and flag.more then text = text .. ": " .. flag.more end
           local left = "  " .. spelled(flag)
@@ -97,6 +102,10 @@ function help.command(command, full)
             left = ""
           end
           lines[#lines + 1] = ("%-31s %s"):format(left, wrap(text, 66, 32))
+          ::continue::
+        end
+        if not full and #rare > 0 then
+          lines[#lines + 1] = "  " .. wrap(table.concat(rare, " "), 92, 2)
         end
         if not full then lines[#lines + 1] = "" end
       end

@@ -28,6 +28,9 @@ local HELP = {
   redact = "write hashes for the values of these labels",
 }
 
+-- What -h says a sentence of.
+local COMMON = { at = true, effort = true, policy = true, fail_on = true, per_request = true }
+
 local function value_name(option)
   if option.choices and #table.concat(option.choices) < 24 then
     return table.concat(option.choices, "|")
@@ -64,7 +67,8 @@ function investigation.flags()
     end
     put { flag_of(name), name = name, value = value_name(option),
       help = (HELP[name] or option.help) .. (of and (" (%s)"):format(of) or ""),
-      choices = option.choices, kind = option.choices and "choice" or nil }
+      choices = option.choices, kind = option.choices and "choice" or nil,
+      rare = not COMMON[name] or nil }
   end
   add(options.shared[2])
   put { "--before", "--baseline", name = "before", value = "SIDE",
