@@ -274,6 +274,13 @@ describe("pscope", function()
     assert.is_nil(err:find("__", 1, true))
     _, err = run("services ./world --from 2001-01-01 --to 2001-01-02")
     assert.matches("the oldest profile is from 2025", err, 1, true)
+    assert(os.execute(("mkdir %s/mixed && cp %s/world/after.pb %s/mixed"):format(here, here, here)))
+    for i = 1, 6 do
+      assert(os.execute(("echo '{}' > %s/mixed/%d.json"):format(here, i)))
+    end
+    _, err = run("top ./mixed/")
+    assert.equal(4, select(2, err:gsub("warning: left out: ", "")))
+    assert.matches("left out: 3 more files", err, 1, true)
     _, err = run("use prud/checkout", { env = env })
     assert.matches("there is no deployment 'prud' yet", err, 1, true)
     local out = run("doctor ./world")

@@ -73,6 +73,8 @@ describe("how pscope ends", function()
   it("2: usage and configuration, with what was meant", function()
     for line, message in pairs {
       ["tpo ./world"] = "did you mean 'top'",
+      ["top checkout ./world/"] = "pscope top SERVICE %-%-source %./world/",
+      ["diff ./world version=1 version=2"] = "diff %./world %-%-before version=1 %-%-after version=2",
       ["servces"] = "did you mean 'services'",
       ["top --sinse 1h"] = "did you mean '%-%-since'",
       ["top ./world --type memry"] = "did you mean 'memory'",
@@ -139,6 +141,18 @@ describe("how pscope ends", function()
       _, err, code = run(command .. " checkout.placeorder ./world")
       assert.equal(6, code)
       assert.matches("like it: checkout%.%(%*Service%)%.PlaceOrder\n", err)
+    end
+    for line, hint in pairs { ["top ./world -l version=9"] = "values of version: 2.40.3, 2.41.0",
+      ["top ./world -l vresion=2.41.0"] = "there is no label 'vresion' (did you mean 'version'?)",
+      ["diff ./world --before version=2.40.3 --after version=8"] = "values of version: 2.40.3, 2.41",
+    } do
+      _, err, code = run(line)
+      assert.equal(6, code)
+      assert.matches(hint, err, 1, true)
+      _, err, code = run((line:gsub("%./world", "checkout --source " .. server.url)) .. " "
+        .. (line:find "diff" and "" or table.concat(window, " ")))
+      assert.equal(6, code, err)
+      if not line:find "diff" then assert.matches(hint, err, 1, true) end
     end
     assert.equal(6, select(3, run "labels ./world nosuchlabel"))
     assert.equal(6, select(3, run "top ./world --focus nothing.like.it"))

@@ -371,7 +371,15 @@ function options.parse(command, arguments)
   local ok, parsed = build(command, index):pparse(protect(arguments))
   if not ok then
     local message = tostring(parsed):gsub(mark, ""):gsub("\n.*", "")
-    return usage(command.name .. ": " .. message, ("pscope %s -h"):format(command.name))
+    local hint = ("pscope %s -h"):format(command.name)
+    for _, word in ipairs(message:find "too many arguments" and arguments or {}) do
+      if word:find "^[./~].*/" then
+        hint = ("a service of a folder: pscope %s SERVICE --source %s\n"):format(command.name, word)
+          .. hint
+        break
+      end
+    end
+    return usage(command.name .. ": " .. message, hint)
   end
   local values, err = checked(command, index, parsed)
   if not values then return nil, err end

@@ -60,8 +60,10 @@ local function arrange(items, reading)
   if #times ~= 4 then times = nil end
   if times and #rest <= 1 then return rest, times end
   if not times and #items <= 2 then return items end
+  local compared = #items == 3 and (items[2] .. items[3]):find "=" -- TARGET label=a label=b
   return usage(("diff takes A B, a TARGET, or a TARGET and four times, not %d arguments")
-    :format(#items), "pscope diff prod/checkout -2h -1h -30m now")
+    :format(#items), compared and ("pscope diff %s --before %s --after %s"):format(
+      table.unpack(items)) or "pscope diff prod/checkout -2h -1h -30m now")
 end
 
 -- When one value of the label was seen, and when another.

@@ -210,6 +210,44 @@ function shared.by_value(a, b)
   return (a.profile_id or a.span_id or "") < (b.profile_id or b.span_id or "")
 end
 
+--- What helps where no series has the labels of a question: the label that there is not, or the
+--- values of the one whose value there is not, else the names of all.
+---@param matchers pyroscope.matcher[]
+---@param names string[]?
+---@param values_of fun(name: string): string[]?
+---@return string? hint
+function shared.labels_hint(matchers, names, values_of)
+  if not names then return nil end
+  local check = require "pyroscope.check"
+  local function set(list)
+    local has = {}
+    for _, item in ipairs(list) do has[item] = true end
+    return has
+  end
+  local function shown(list)
+    local text = table.concat(list, ", ", 1, math.min(#list, 20))
+    return #list > 20 and ("%s and %d more"):format(text, #list - 20) or text
+  end
+  local known = set(names)
+  for _, m in ipairs(matchers) do
+    if m.op == "=" and m.value ~= "" and m.name ~= "service_name" and not shared.internal(m.name)
+    then
+      if not known[m.name] then
+        local near = check.suggestion(m.name, names)
+        return ("there is no label '%s'%s; labels: %s"):format(m.name, near ~= "" and " " .. near
+          or "", shown(names))
+      end
+      local values = values_of(m.name)
+      if values and #values > 0 and not set(values)[m.value] then
+        local near = #values > 20 and check.suggestion(m.value, values) or ""
+        return ("values of %s: %s%s"):format(m.name, shown(values),
+          near ~= "" and " " .. near or "")
+      end
+    end
+  end
+  return "labels: " .. shown(names)
+end
+
 --- The error of a question whose tag filters leave nothing; nil where it has none.
 ---@param question pyroscope.resolved
 ---@return pyroscope.error? err

@@ -5,6 +5,7 @@ local check = require "pyroscope.check"
 local errors = require "pyroscope.errors"
 local flight = require "pyroscope.source.server.flight"
 local grid = require "pyroscope.source.server.grid"
+local shared = require "pyroscope.source.shared"
 local timespec = require "pyroscope.timespec"
 local types = require "pyroscope.types"
 local units = require "pyroscope.units"
@@ -143,7 +144,9 @@ function client:absence(question)
   if rows and #rows == 0 and services and #services > 0 then
     local names = self:label_names(window)
     return no_data("no_series", ("nothing has the labels %s around %s"):format(question.selector,
-      shown), names and "labels: " .. list(names, 20) or hint)
+      shown), shared.labels_hint(question.matchers or {}, names, function(name)
+        return (self:label_values(name, window))
+      end) or hint)
   end
   return no_data("empty_window", ("no %s in %s"):format(what, shown), hint)
 end

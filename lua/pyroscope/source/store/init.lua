@@ -31,23 +31,30 @@ meta.__gc = meta.__close
 
 -- Opening ---------------------------------------------------------------------------------
 
+local LEFT_OUT = 3 -- files that are named
+
 -- Times of files that no index tells; what is no profile but may lie there is left out.
 local function complete(self)
-  local kept = {}
+  local kept, left = {}, {}
   for _, entry in ipairs(self.entries) do
     local fine, err = true, nil
     if not entry.time_ms then fine, err = self.files:meta(entry) end
     if fine then
       kept[#kept + 1] = entry
     elseif entry.optional and (err.code == "format" or err.kind == "unsupported") then
-      self.warnings[#self.warnings + 1] = "left out: " .. err.message
+      left[#left + 1] = "left out: " .. err.message
     else
       return nil, err
     end
   end
   if #kept == 0 then
-    return nil, errors.new { kind = "no_data", hint = self.warnings[1],
+    return nil, errors.new { kind = "no_data", hint = left[1],
       message = self.path .. ": there are no profiles here" }
+  end
+  table.move(left, 1, math.min(#left, LEFT_OUT), #self.warnings + 1, self.warnings)
+  if #left > LEFT_OUT then
+    self.warnings[#self.warnings + 1] = ("left out: %d more files that are no profiles"):format(
+      #left - LEFT_OUT)
   end
   index.sort(kept)
   self.entries = kept
@@ -286,7 +293,9 @@ function store:absence(resolved)
   end
   local names = self:label_names(all)
   return no_data("no_series", ("nothing in %s has the labels %s"):format(self.name,
-    resolved.selector), names and "labels: " .. table.concat(names, ", ") or nil)
+    resolved.selector), shared.labels_hint(resolved.matchers, names, function(name)
+      return (self:label_values(name, all))
+    end))
 end
 
 -- Beyond files ----------------------------------------------------------------------------
