@@ -1,5 +1,6 @@
--- A server's answer to SVG, whole processes, beside flamegraph.pl and inferno on the same stacks at
--- the same least width, where they are installed. As a program: picture.lua ANSWER OUTPUT.
+-- A server's answer to SVG on standard output, whole processes, beside flamegraph.pl and inferno on
+-- the same stacks at the same least width, where they are installed. Nobody's output goes to a disk.
+-- As a program: picture.lua ANSWER.
 
 local core = require "pyroscope.core"
 
@@ -9,8 +10,8 @@ if arg and arg[0]:find "picture%.lua$" then
   local f = assert(io.open(arg[1], "rb"))
   local profile = assert(core.decode(f:read "a", "flamegraph"))
   f:close()
-  assert(profile:save(arg[2], { format = "svg", width = WIDTH, min_width = LEAST, title = "x",
-    force = true }))
+  assert(profile:save("/dev/stdout", { format = "svg", width = WIDTH, min_width = LEAST,
+    title = "x" }))
   return
 end
 
@@ -62,12 +63,11 @@ return function(check, output, directory, lua)
     local stacks = write(("%s/picture-%s.folded"):format(directory, label),
       profile:render "folded")
     local ours = write(("%s/picture-%s.sh"):format(directory, label),
-      ("exec env %s spec/bench/picture.lua %s %s/picture-ours.svg\n"):format(lua, answer, directory))
+      ("export %s\nexec lua5.4 spec/bench/picture.lua %s\n"):format(lua:gsub(" lua5.4 $", ""), answer))
     for _, tool in ipairs(tools) do
       if tool.path then
         local theirs = write(("%s/picture-%s-%s.sh"):format(directory, label, tool.key),
-          ("exec %s > %s/picture-theirs.svg\n"):format(tool.command:format(tool.path, stacks),
-            directory))
+          ("exec %s\n"):format(tool.command:format(tool.path, stacks)))
         check(("answer to SVG, %d nodes, against %s"):format(#profile, tool.name), set[tool.key],
           false, function()
             return output(("python3 spec/bench/process.py %d 'sh %s' 'sh %s'"):format(rounds,

@@ -45,15 +45,24 @@ void pyr_buffer_char (pyr_buffer *b, char c) {
   pyr_buffer_add(b, &c, 1);
 }
 
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                            "25262728293031323334353637383940414243444546474849"
+                            "50515253545556575859606162636465666768697071727374"
+                            "75767778798081828384858687888990919293949596979899";
+
 char *pyr_put_decimal (char *at, uint64_t v) {
   char digits[20];
-  unsigned n = 0;
-  do
-    digits[n++] = (char)('0' + v % 10);
-  while ((v /= 10) != 0);
-  while (n > 0)
-    *at++ = digits[--n];
-  return at;
+  size_t k = sizeof digits;
+  while (v >= 100) {
+    memcpy(digits + (k -= 2), pairs + v % 100 * 2, 2);
+    v /= 100;
+  }
+  if (v >= 10)
+    memcpy(digits + (k -= 2), pairs + v * 2, 2);
+  else
+    digits[--k] = (char)('0' + v);
+  memcpy(at, digits + k, sizeof digits - k);
+  return at + (sizeof digits - k);
 }
 
 void pyr_buffer_uint (pyr_buffer *b, uint64_t v) {
@@ -145,10 +154,20 @@ static void jsonescape (pyr_buffer *b, unsigned char c) {
   }
 }
 
+/* Where the next byte is that JSON or XML may have to escape: most names have none. */
+static size_t ordinary (const char *bytes, size_t i, size_t n) {
+  static const bool escaped[128] = {
+      ['"'] = true, ['&'] = true,  ['\''] = true, ['<'] = true,
+      ['>'] = true, ['\\'] = true, [0x7f] = true};
+  while (i < n && (signed char)bytes[i] >= 0x20 && !escaped[(unsigned char)bytes[i]])
+    i++;
+  return i;
+}
+
 void pyr_buffer_json (pyr_buffer *b, const char *bytes, size_t n) {
   size_t i = 0, start = 0;
   pyr_buffer_char(b, '"');
-  while (i < n) {
+  while ((i = ordinary(bytes, i, n)) < n) {
     unsigned char c = (unsigned char)bytes[i];
     unsigned length = 1;
     bool plain;
@@ -178,7 +197,7 @@ void pyr_buffer_json (pyr_buffer *b, const char *bytes, size_t n) {
 
 void pyr_buffer_xml (pyr_buffer *b, const char *bytes, size_t n) {
   size_t i = 0, start = 0;
-  while (i < n) {
+  while ((i = ordinary(bytes, i, n)) < n) {
     unsigned char c = (unsigned char)bytes[i];
     unsigned length = c < 0x80 ? 1 : pyr_utf8_length(bytes + i, n - i);
     const char *instead = NULL;

@@ -8,6 +8,7 @@
 int64_t pyr_union_other (const pyr_union *u, uint32_t side) {
   int64_t sum = 0;
   uint32_t i;
+  if (!u->tree.cut || pyr_profile_other_name(&u->tree) == UINT32_MAX) return 0;
   for (i = 1; i < u->tree.count; i++)
     if (pyr_profile_is_other(&u->tree, i)) sum += u->selfs[2 * (size_t)i + side];
   return sum;

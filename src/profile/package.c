@@ -28,6 +28,8 @@ static bool has (pyr_string s, uint32_t at, const char *word) {
 /* "libc.so`read" and "System.Threading!Thread.Start"; but not "operator!=". */
 static uint32_t library (pyr_string s) {
   uint32_t i;
+  if (memchr(s.bytes, '`', s.length) == NULL && memchr(s.bytes, '!', s.length) == NULL)
+    return 0;
   for (i = 1; i + 1 < s.length; i++) {
     if (s.bytes[i] == '`') return i;
     if (s.bytes[i] == '!' && wordbyte(s.bytes[i - 1]) && wordbyte(s.bytes[i + 1]))
@@ -41,13 +43,15 @@ static uint32_t script (pyr_string s) {
   static const char *const endings[] = {".py",  ".rb",  ".php", ".js",  ".ts",
                                         ".mjs", ".cjs", ".jsx", ".tsx", ".lua",
                                         ".erl", ".ex",  ".pl"};
-  uint32_t i;
+  const char *dot = s.bytes;
   size_t k;
-  for (i = 1; i < s.length; i++) {
-    if (s.bytes[i] != '.') continue;
+  if (s.length == 0) return 0;
+  while ((dot = memchr(dot + 1, '.', s.length - (size_t)(dot - s.bytes) - 1)) != NULL) {
+    uint32_t i = (uint32_t)(dot - s.bytes);
+    if (i + 1 == s.length || strchr("prjtmcle", dot[1]) == NULL) continue;
     for (k = 0; k < sizeof endings / sizeof *endings; k++) {
       uint32_t end;
-      if (i + 1 == s.length || endings[k][1] != s.bytes[i + 1]) continue;
+      if (endings[k][1] != dot[1]) continue;
       if (!has(s, i, endings[k])) continue;
       end = i + (uint32_t)strlen(endings[k]);
       if (end == s.length || s.bytes[end] == ':' || s.bytes[end] == ' ') return end;
@@ -59,8 +63,10 @@ static uint32_t script (pyr_string s) {
 /* The name without arguments, type parameters, receivers and what a compiler adds. */
 static pyr_string head (pyr_string s) {
   uint32_t i;
-  for (i = 0; i < s.length; i++)
-    if (strchr("([<{", s.bytes[i]) != NULL && s.bytes[i] != '\0') break;
+  for (i = 0; i < s.length; i++) {
+    char c = s.bytes[i];
+    if (c == '(' || c == '[' || c == '<' || c == '{') break;
+  }
   return cut(s, 0, i);
 }
 

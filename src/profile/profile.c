@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profile/sorted.h"
+
 void pyr_profile_free (pyr_profile *p) {
   free(p->nodes);
   free(p->frames);
@@ -31,7 +33,7 @@ bool pyr_profile_is_other (const pyr_profile *p, uint32_t node) {
 int64_t pyr_profile_other (const pyr_profile *p) {
   int64_t sum = 0;
   uint32_t i;
-  if (!p->cut) return 0;
+  if (!p->cut || pyr_profile_other_name(p) == UINT32_MAX) return 0;
   for (i = 1; i < p->count; i++)
     if (pyr_profile_is_other(p, i)) sum += p->nodes[i].self;
   return sum;

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profile/sorted.h"
 #include "render/picture_assets.h"
 
 double pyr_picture_value (const pyr_picture *g, uint32_t node) {
@@ -25,20 +24,50 @@ static double size (const pyr_picture *g, uint32_t node) {
   return a > b ? a : b;
 }
 
-/* The widest sibling first; the order by name, which the tree was put into, breaks ties. */
 typedef struct ordered {
   double size;
-  uint32_t place, node;
+  uint32_t node;
 } ordered;
 
-static int wider (const void *a, const void *b) {
-  const ordered *x = a, *y = b;
-  if (x->size > y->size) return -1;
-  if (x->size < y->size) return 1;
-  return x->place < y->place ? -1 : x->place > y->place;
+/* Names, files and lines decide between siblings of one size, as in a walk by name; what was
+   truncated comes last. */
+static int byname (const pyr_profile *p, uint32_t x, uint32_t y) {
+  const pyr_frame *a = p->frames + p->nodes[x].frame;
+  const pyr_frame *b = p->frames + p->nodes[y].frame;
+  bool cut = pyr_profile_is_other(p, x);
+  int order;
+  if (cut != pyr_profile_is_other(p, y)) return cut ? 1 : -1;
+  order = pyr_string_compare(p->strings[a->name], p->strings[b->name]);
+  if (order == 0) order = pyr_string_compare(p->strings[a->file], p->strings[b->file]);
+  if (order == 0 && a->line != b->line) order = a->line < b->line ? -1 : 1;
+  return order != 0 ? order : x < y ? -1 : x > y;
 }
 
-static void place (pyr_picture *g, const pyr_sorted *s, ordered *row) {
+static bool before (const pyr_picture *g, const ordered *x, const ordered *y) {
+  if (!g->o->by_name && x->size != y->size) return x->size > y->size;
+  return byname(g->p, x->node, y->node) < 0;
+}
+
+static int compare (const void *a, const void *b, void *picture) {
+  return before(picture, a, b) ? -1 : before(picture, b, a);
+}
+
+/* Most nodes have few children: insertion, qsort only for what is wide. */
+static void arrange_row (pyr_picture *g, ordered *row, uint32_t n) {
+  uint32_t i, at;
+  if (n > 24) {
+    qsort_r(row, n, sizeof *row, compare, g);
+    return;
+  }
+  for (i = 1; i < n; i++) {
+    ordered one = row[i];
+    for (at = i; at > 0 && before(g, &one, row + at - 1); at--)
+      row[at] = row[at - 1];
+    row[at] = one;
+  }
+}
+
+static void place (pyr_picture *g, ordered *row) {
   uint32_t i, c, count = 1;
   g->left[0] = 0;
   g->order[0] = 0;
@@ -46,11 +75,9 @@ static void place (pyr_picture *g, const pyr_sorted *s, ordered *row) {
     const pyr_node *node = g->p->nodes + g->order[i];
     uint32_t first = node->first_child, n = node[1].first_child - first;
     double x = g->left[g->order[i]];
-    for (c = 0; c < n; c++) {
-      uint32_t child = s->order[first + c];
-      row[c] = (ordered){size(g, child), c, child};
-    }
-    if (!g->o->by_name && n > 1) qsort(row, n, sizeof *row, wider);
+    for (c = 0; c < n; c++)
+      row[c] = (ordered){size(g, first + c), first + c};
+    arrange_row(g, row, n);
     for (c = 0; c < n; c++) {
       g->left[row[c].node] = x;
       x += pyr_picture_value(g, row[c].node);
@@ -94,7 +121,6 @@ static void number_frames (pyr_picture *g) {
 
 static pyr_status arrange (pyr_picture *g, pyr_error *e) {
   size_t n = g->p->count;
-  pyr_sorted s;
   ordered *row = malloc((n + 1) * sizeof *row);
   g->order = malloc((n + 1) * sizeof *g->order);
   g->left = malloc((n + 1) * sizeof *g->left);
@@ -106,14 +132,10 @@ static pyr_status arrange (pyr_picture *g, pyr_error *e) {
     free(row);
     return pyr_nomemory(e);
   }
-  if (pyr_sorted_init(&s, g->p, e) == PYR_OK) {
-    place(g, &s, row);
-    pyr_sorted_free(&s);
-    choose(g);
-    number_frames(g);
-  }
+  place(g, row);
   free(row);
-  if (e->status != PYR_OK) return e->status;
+  choose(g);
+  number_frames(g);
   return pyr_grouping_init(&g->packages, g->p, PYR_BY_PACKAGE, e);
 }
 
@@ -247,6 +269,7 @@ static pyr_status render (pyr_buffer *out, const pyr_profile *p, const pyr_union
   free(g.frames);
   free(g.slot);
   free(g.looks);
+  free(g.hues);
   pyr_buffer_free(&g.texts);
   return status;
 }

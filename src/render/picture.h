@@ -26,6 +26,7 @@ typedef struct pyr_picture {
   uint32_t *slot;                 /* [frame_count] place in it + 1, or 0 */
   uint32_t used;                  /* frames that have a box */
   struct pyr_pictureframe *looks; /* [frame_count] see svg.c */
+  const char **hues;              /* [packages.count] colours, or NULL */
   pyr_buffer texts;               /* escaped names */
   uint32_t levels;                /* drawn */
   uint32_t boxes;                 /* drawn */

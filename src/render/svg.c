@@ -107,24 +107,31 @@ static char *hundredths (char *at, double v) {
   return at;
 }
 
-static void part (pyr_picture *g, const char *name, size_t n, int64_t v, double all) {
-  char *room;
-  pyr_buffer_add(g->out, name, n);
+static void part (pyr_picture *g, int64_t v, double all) {
+  char *room, *at;
   quantity(g->out, v, g->o->unit);
   room = pyr_buffer_room(g->out, 32);
   if (room == NULL) return;
-  name = room;
-  room = PUT(room, ", ");
-  room = hundredths(room, all > 0 ? 100.0 * (double)v / all : 0);
-  *room++ = '%';
-  g->out->len += (size_t)(room - name);
+  at = PUT(room, ", ");
+  at = hundredths(at, all > 0 ? 100.0 * (double)v / all : 0);
+  *at++ = '%';
+  g->out->len += (size_t)(at - room);
 }
 
+/* Of a leaf, which most boxes are, both values are written alike. */
 static void values (pyr_picture *g, uint32_t i) {
   const pyr_node *n = g->p->nodes + i;
   double all = (double)g->p->nodes[0].total;
-  part(g, "\ntotal ", 7, n->total, all);
-  part(g, "\nself ", 6, n->self, all);
+  size_t from, length;
+  pyr_buffer_add(g->out, "\ntotal ", 7);
+  from = g->out->len;
+  part(g, n->total, all);
+  length = g->out->len - from;
+  pyr_buffer_add(g->out, "\nself ", 6);
+  if (n->self != n->total)
+    part(g, n->self, all);
+  else if (pyr_buffer_room(g->out, length) != NULL)
+    pyr_buffer_add(g->out, g->out->data + from, length);
 }
 
 /* The change of a box: part of the larger side, 0 under the noise. */
@@ -188,6 +195,14 @@ typedef struct pyr_pictureframe {
   const char *hue;
 } pyr_pictureframe;
 
+/* Colours by package are looked up once. */
+static const char *hueof (pyr_picture *g, uint32_t frame) {
+  uint32_t package = g->packages.of[frame] & ~PYR_GROUP_OTHER;
+  if (g->hues[package] == NULL)
+    g->hues[package] = pyr_picture_hue(g->packages.names[package]);
+  return g->hues[package];
+}
+
 static const pyr_pictureframe *look (pyr_picture *g, uint32_t i) {
   uint32_t f = g->p->nodes[i].frame;
   pyr_pictureframe *l = g->looks + f;
@@ -198,7 +213,7 @@ static const pyr_pictureframe *look (pyr_picture *g, uint32_t i) {
     name(&g->texts, shown);
     l->length = g->texts.len - l->at;
     if (g->u == NULL && i != 0 && g->o->colours == PYR_COLOUR_PACKAGE)
-      l->hue = pyr_picture_hue(g->packages.names[g->packages.of[f] & ~PYR_GROUP_OTHER]);
+      l->hue = hueof(g, f);
   }
   return l;
 }
@@ -254,7 +269,8 @@ double pyr_picture_height (const pyr_picture *g) {
 void pyr_picture_boxes (pyr_picture *g) {
   uint32_t i;
   g->looks = calloc(g->p->frame_count + 1u, sizeof *g->looks);
-  if (g->looks == NULL) {
+  g->hues = calloc(g->packages.count + 1u, sizeof *g->hues);
+  if (g->looks == NULL || g->hues == NULL) {
     g->out->status = PYR_EMEMORY;
     return;
   }
