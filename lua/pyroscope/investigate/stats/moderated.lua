@@ -133,7 +133,7 @@ end
 -- (Marriott and Pope 1954). `residuals(row)` gives lists in time order and the noise of sampling,
 -- which has a product of neighbours of its own and counts for less where it is large.
 local function autocorrelation(rows, blocks, residuals, sigma2_0)
-  local neighbours, own, used = 0, 0, 0
+  local neighbours, own, parts = 0, 0, {}
   local heavy = {}
   for _, row in ipairs(rows) do
     if row.flat_a + row.flat_b >= ENOUGH * #rows.sides or not rows.sampled then
@@ -158,14 +158,19 @@ local function autocorrelation(rows, blocks, residuals, sigma2_0)
     end
     if df > 0 then
       local weight = 1 / (sigma2_0 + noise) ^ 2
-      neighbours = neighbours + weight * (products / pairs_seen + noise / blocks)
-      own = own + weight * (sum - df * noise) / df
-      used = used + 1
+      local part = { weight * (products / pairs_seen + noise / blocks),
+        weight * (sum - df * noise) / df }
+      neighbours, own, parts[#parts + 1] = neighbours + part[1], own + part[2], part
     end
   end
-  if used == 0 or own <= 0 then return 0 end
-  local rho = (neighbours / own + 1 / blocks) / math.max(0.2, 1 - 3 / blocks)
-  return math.min(0.9, math.max(0, rho))
+  if #parts == 0 or own <= 0 then return 0 end
+  local ratio, squares_sum = neighbours / own, 0
+  for _, part in ipairs(parts) do squares_sum = squares_sum + (part[1] - ratio * part[2]) ^ 2 end
+  local scale = math.max(0.2, 1 - 3 / blocks)
+  local rho, se = (ratio + 1 / blocks) / scale, math.sqrt(squares_sum) / own / scale
+  if rho <= se then return 0 end
+  -- what may be chance is taken off (James and Stein's positive part)
+  return math.min(0.9, rho * (1 - (se / rho) ^ 2))
 end
 
 -- Rank of a change: how far the sum of a side lies from what the other foretells, with the
