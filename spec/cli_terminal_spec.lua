@@ -57,6 +57,26 @@ describe("pscope on a terminal", function()
     assert.matches("crypto/sha256/sha256block.go:33", out, 1, true)
   end)
 
+  it("holds every table on 80 columns: a column less, not a line more", function()
+    local screen = require "pyroscope.cli.screen"
+    for line, there in pairs { ["top ./world --from -1h -n 5"] = "256/sha256block.go:33",
+      ["tree ./world --from -1h --min 5%"] = "…", ["diff ./world -2h -1h -1h now -n 5"] = "FUNCTION",
+      ["services ./world --from -1h"] = "VERSION", ["versions ./world"] = "INSTANCES",
+      ["types ./world"] = "memory:inuse_space:bytes:space:bytes",
+      ["exemplars profile ./world -n 3 --from -1h"] = "PROFILE",
+      ["peek runtime.mallocgc ./world --from -1h"] = "callees",
+      ["list price ./world --from -1h"] = "LINE", ["labels ./world --cardinality"] = "SERIES",
+      ["series ./world --group-by version --step 30m"] = "MEAN" } do
+      local out, code = typed(line .. " --no-pager", { columns = 80 })
+      assert.equal(0, code, out)
+      assert.matches(there, out, 1, true)
+      for row in plain(out):gmatch "[^\n]+" do
+        local command = row:find "pscope " or row:find "%-%-" -- is to be copied whole
+        assert.is_true(command ~= nil or screen.width(row) <= 80, row)
+      end
+    end
+  end)
+
   it("has colour there, and none with NO_COLOR or a dumb terminal", function()
     assert.matches("\27%[1m", (typed "top ./world -n 2 --no-pager"))
     for _, env in ipairs { { TERM = "xterm", NO_COLOR = "1" }, { TERM = "dumb" } } do

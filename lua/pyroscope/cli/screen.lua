@@ -156,6 +156,19 @@ function screen.cut(text, width, mark)
   return table.concat(left) .. mark .. table.concat(right)
 end
 
+--- Cuts the beginning off a text, so that it takes at most `width` columns.
+---@param text string
+---@param width integer
+---@param mark string
+---@return string
+function screen.tail(text, width, mark)
+  if screen.width(text) <= width then return text end
+  local room = width - screen.width(mark)
+  if room < 1 then return mark:sub(1, width) end
+  while screen.width(text) > room do text = text:sub(utf8.offset(text, 2) or #text + 1) end
+  return mark .. text
+end
+
 --- A name for this screen, harmless and (on a terminal) at most `width` columns.
 function methods:name(text, width)
   text = screen.printable(text, not self.utf8)
@@ -216,17 +229,11 @@ function methods:header(parts)
   return table.concat(kept, self.dot)
 end
 
--- Optional columns that no row fills are left out.
-local function needed(list, rows)
-  local kept, moved = {}, {}
-  for c, column in ipairs(list) do
-    local filled = not column.optional
-    for _, row in ipairs(rows) do filled = filled or (row[c] or "") ~= "" end
-    if filled then kept[#kept + 1] = c end
-  end
+-- Some of the columns.
+local function picked(list, rows, kept)
   if #kept == #list then return list, rows end
-  local picked = {}
-  for k, c in ipairs(kept) do picked[k] = list[c] end
+  local columns_left, moved = {}, {}
+  for k, c in ipairs(kept) do columns_left[k] = list[c] end
   for r, row in ipairs(rows) do
     moved[r] = { styles = {} }
     for k, c in ipairs(kept) do
@@ -234,11 +241,50 @@ local function needed(list, rows)
       moved[r].styles[k] = row.styles and row.styles[c]
     end
   end
-  return picked, moved
+  return columns_left, moved
+end
+
+-- Optional columns that no row fills are left out.
+local function needed(list, rows)
+  local kept = {}
+  for c, column in ipairs(list) do
+    local filled = not column.optional
+    for _, row in ipairs(rows) do filled = filled or (row[c] or "") ~= "" end
+    if filled then kept[#kept + 1] = c end
+  end
+  return picked(list, rows, kept)
+end
+
+-- Without the column that a narrow terminal misses least; nil where all are needed.
+local function fewer(list, rows)
+  local least
+  for c, column in ipairs(list) do
+    if column.drop and (not least or column.drop > list[least].drop) then least = c end
+  end
+  if not least then return nil end
+  local kept = {}
+  for c in ipairs(list) do
+    if c ~= least then kept[#kept + 1] = c end
+  end
+  return picked(list, rows, kept)
+end
+
+local function widths_of(list, rows, header)
+  local widths = {}
+  for c, column in ipairs(list) do
+    local w = math.max(column.min or 0, header and screen.width(column[1]) or 0)
+    for _, row in ipairs(rows) do
+      if row[c] then w = math.max(w, screen.width(row[c])) end
+    end
+    widths[c] = w
+  end
+  return widths
 end
 
 --- An aligned table. A column is { title, right = bool, min = n, gap = n (blanks before it),
---- shrink = least width on a narrow terminal, style = function(row) }; a cell is a printable text.
+--- shrink = least width on a narrow terminal, tail = bool (what is cut is the beginning), drop = n
+--- (a narrow terminal does without it, the highest first), style = function(row) }; a cell is a
+--- printable text.
 ---@param list table[]    columns
 ---@param rows string[][]
 ---@param options? { header?: boolean, indent?: integer, most?: integer }
@@ -246,16 +292,14 @@ end
 function methods:table(list, rows, options)
   options = options or {}
   list, rows = needed(list, rows)
-  local widths = {}
-  for c, column in ipairs(list) do
-    local w = math.max(column.min or 0, options.header ~= false and screen.width(column[1]) or 0)
-    for _, row in ipairs(rows) do
-      local cell = row[c]
-      if cell then w = math.max(w, screen.width(cell)) end
-    end
-    widths[c] = w
+  local widths = widths_of(list, rows, options.header ~= false)
+  while not self:shrink(list, widths, options.indent or 2) do
+    local some, left = fewer(list, rows)
+    if not some then break end
+    list, rows = some, left
+    widths = widths_of(list, rows, options.header ~= false)
   end
-  self:shrink(list, widths, options.indent or 2)
+  local mark = self.utf8 and "…" or ".."
   local lines = {}
   local function line(row, style)
     local parts, pending = {}, (" "):rep(options.indent or 2)
@@ -263,7 +307,9 @@ function methods:table(list, rows, options)
       if c > 1 then pending = pending .. (" "):rep(column.gap or 2) end
       local cell = row[c] or ""
       if cell ~= "" then
-        if self.cuts then cell = screen.cut(cell, widths[c], self.utf8 and "…" or "..") end
+        if self.cuts then
+          cell = (column.tail and screen.tail or screen.cut)(cell, widths[c], mark)
+        end
         local blank = (" "):rep(math.max(0, widths[c] - screen.width(cell)))
         local shown = style and style(c, cell) or cell
         if column.right then
@@ -293,9 +339,10 @@ function methods:table(list, rows, options)
   return lines
 end
 
--- On a terminal that is too narrow the columns that may shrink give room, widest first.
+-- On a terminal that is too narrow the columns that may shrink give room, widest first. True if
+-- all have room then.
 function methods:shrink(list, widths, indent)
-  if not self.cuts then return end
+  if not self.cuts then return true end
   local function excess()
     local sum = indent
     for c, column in ipairs(list) do
@@ -312,10 +359,34 @@ function methods:shrink(list, widths, indent)
         widest = c
       end
     end
-    if not widest then return end
+    if not widest then return false end
     widths[widest] = widths[widest] - 1
     over = over - 1
   end
+  return true
+end
+
+--- A line for this screen: on a terminal where it is too long it goes on below, from a place
+--- between its parts.
+---@param line string   parts behind dots or several blanks
+---@return string[]
+function methods:wrapped(line)
+  if not self.cuts or screen.width(line) <= self.width then return { line } end
+  local lines, current, gap, at = {}, "", "", 1
+  while at <= #line do
+    local dot = line:find(self.dot, at, true)
+    local from, to = line:find("   *", at)
+    if dot and (not from or dot <= from) then from, to = dot, dot + #self.dot - 1 end
+    local part = line:sub(at, (from or #line + 1) - 1)
+    if current ~= "" and screen.width(current .. gap .. part) > self.width then
+      lines[#lines + 1], current, gap = current, "  ", ""
+    end
+    current = current .. gap .. part
+    gap = from and line:sub(from, to) or ""
+    at = (to or #line) + 1
+  end
+  lines[#lines + 1] = current
+  return lines
 end
 
 return screen

@@ -106,7 +106,7 @@ local function view_of(show, rows, rest, options)
       cell = function(row, screen)
         return ("  "):rep((row.depth or 1) - 1) .. screen:name(row.name)
       end },
-    { "WHERE", gap = 3, optional = true, shrink = 10,
+    { "WHERE", gap = 3, optional = true, shrink = 10, tail = true, drop = 1,
       cell = function(row, screen) return screen:name(screens.place(row)) end },
   }
   if options.tree then table.insert(view, 4, own_change(show)) end

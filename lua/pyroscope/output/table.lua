@@ -11,7 +11,9 @@ function tables.write(document, screen)
   local lines = {}
   for i, line in ipairs(document.title or {}) do
     line = line:gsub(" · ", screen.dot)
-    lines[#lines + 1] = i == 1 and screen:style("bold", line) or line
+    for _, part in ipairs(screen:wrapped(line)) do
+      lines[#lines + 1] = i == 1 and screen:style("bold", part) or part
+    end
   end
   if document.body then
     if #lines > 0 then lines[#lines + 1] = "" end

@@ -135,9 +135,9 @@ function command.run(run, options)
         cell = function(row, screen) return screen:name(row[field[1]] or "-") end })
     end
   end
-  for _, name in ipairs(command.label_columns(rows, options.label_columns
+  for i, name in ipairs(command.label_columns(rows, options.label_columns
       or options.wide and #rows * 100 or 3)) do
-    table.insert(document.view, { name:upper(), shrink = 8,
+    table.insert(document.view, { name:upper(), shrink = 8, drop = i,
       cell = function(row, screen) return screen:name(row.labels[name] or "-") end })
   end
   if options.with_diff then

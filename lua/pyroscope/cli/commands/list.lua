@@ -126,11 +126,16 @@ local function section_lines(self, part, screen)
   local lines = {}
   local title = part.name and ("%s  %s"):format(screen:name(part.name), screen:name(part.file))
     or screen:name(part.file)
-  lines[1] = screen:style("bold", title) .. ("   self %s %s%s"):format(self:cell(part.self),
+  local values = ("   self %s %s%s"):format(self:cell(part.self),
     units.percent(part.self / self.profile.total * self.share),
     part.total and ("   total %s %s"):format(self:cell(part.total),
       units.percent(part.total / self.profile.total * self.share)) or "")
-  lines[2] = ("  %8s %7s %8s %7s  %6s"):format("SELF", "", "TOTAL", "", "LINE")
+  for i, line in ipairs(screen:wrapped(title .. values)) do
+    -- the name is bold, its values are not
+    lines[i] = i == 1 and line:sub(1, #title) == title
+      and screen:style("bold", title) .. line:sub(#title + 1) or line
+  end
+  lines[#lines + 1] = ("  %8s %7s %8s %7s  %6s"):format("SELF", "", "TOTAL", "", "LINE")
   local function line(number)
     local row, text = part.merged[number], part.texts and part.texts[number]
     local left = (" "):rep(35)

@@ -122,7 +122,9 @@ function command.run(run, options)
     end
     block("callers", "caller", callers_rest, more_callers)
     lines[#lines + 1] = ""
-    lines[#lines + 1] = screen:style("bold", title_line(screen))
+    for _, part in ipairs(screen:wrapped(title_line(screen))) do
+      lines[#lines + 1] = screen:style("bold", part)
+    end
     lines[#lines + 1] = ""
     if found.self ~= 0 then
       lines[#lines + 1] = screen:style("dim", "callees")

@@ -84,6 +84,7 @@ local function build(opened, window, all, n, options)
     { "SHARE", right = true, min = 6,
       cell = function(row) return row.share and units.percent(row.share) or "-" end },
     { ("%s TO %s"):format(from, to), min = has_points and 30 or nil, screen_only = true,
+      drop = 1,
       style = function() return "bar" end, cell = function(row, screen)
         return row.points and #row.points > 0 and screen:spark(row.points, most) or ""
       end },
@@ -92,7 +93,7 @@ local function build(opened, window, all, n, options)
     end },
     { "VERSION", shrink = 8,
       cell = function(row) return row.version and printable(row.version) or "-" end },
-    { "TYPES", gap = 3, shrink = 12, cell = function(row) return listed(row) end },
+    { "TYPES", gap = 3, shrink = 12, drop = 2, cell = function(row) return listed(row) end },
   }
   local left = #all - #rows
   document.extra_rows = function()

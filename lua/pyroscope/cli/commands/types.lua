@@ -94,8 +94,8 @@ function command.run(run, options)
   document.view = {
     { "WORD", cell = function(row) return row.word or "-" end },
     { "TYPE", cell = function(row) return printable(row.name .. "/" .. row.sample_type) end },
-    { "UNIT", cell = function(row) return printable(row.sample_unit) end },
-    { "KIND", cell = function(row) return row.kind end },
+    { "UNIT", drop = 2, cell = function(row) return printable(row.sample_unit) end },
+    { "KIND", drop = 1, cell = function(row) return row.kind end },
     { "ID", code = true, cell = function(row, screen) return screen:name(row.id) end },
   }
   return run:answer(document)

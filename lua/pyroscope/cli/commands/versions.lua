@@ -145,7 +145,7 @@ function command.run(run, options)
   local function time(ms) return ms and units.time(ms, { tz = options.tz }) or "-" end
   document.view = {
     { "VERSION", code = true, cell = function(row, screen) return screen:name(row.name) end },
-    { "LABEL", cell = function(row) return row.label end },
+    { "LABEL", drop = 1, cell = function(row) return row.label end },
     { "FIRST SEEN", cell = function(row) return time(row.first_ms) end },
     { "LAST SEEN", cell = function(row) return time(row.last_ms) end },
     { "INSTANCES", right = true, cell = function(row)
