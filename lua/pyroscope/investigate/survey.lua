@@ -13,8 +13,6 @@ local survey = {}
 survey.LIMIT = 50
 
 local POINTS = 1500
--- No agent uploads more often.
-local CLOSEST = 4000
 local DAY = 86400000
 -- Labels that say by what a profile was made.
 local PROFILERS = { "pyroscope_spy", "spy_name", "sdk_version", "pyroscope_sdk_version",
@@ -103,18 +101,7 @@ local function interval_of(found, series)
         profiles, points = profiles + point.profiles, points + 1
       end
     end
-    local closer = math.floor(found.step_ms * points / profiles + 0.5)
-    if closer >= CLOSEST then
-      gap = closer
-    else
-      -- uploads whose samples have labels are stored as several profiles: each counts once
-      found.counted = false
-      for _, name in ipairs(found.names) do
-        local instance = found.instances[name]
-        for _, point in ipairs(instance.points) do point.profiles = 1 end
-        instance.profiles = #instance.points
-      end
-    end
+    gap = math.max(1000, math.floor(found.step_ms * points / profiles + 0.5))
   end
   found.interval_ms = gap
 end

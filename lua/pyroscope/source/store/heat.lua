@@ -122,6 +122,26 @@ local function new_slot(time)
   return slot
 end
 
+-- One upload whose samples have labels is stored as several profiles of one id: within a group they
+-- are one.
+local function uploads(singles, group_by)
+  local list, seen = {}, {}
+  for _, single in ipairs(singles) do
+    local id = not single.span_id and single.profile_id
+    local key = id and table.concat({ key_of(single.labels, group_by), single.time_ms, id }, "\3")
+    local into = key and seen[key]
+    if into then
+      into.value, into.labels = into.value + single.value, heat.common(into.labels, single.labels)
+    else
+      into = { time_ms = single.time_ms, value = single.value, labels = single.labels,
+        profile_id = single.profile_id, span_id = single.span_id, trace_id = single.trace_id }
+      list[#list + 1] = into
+      if key then seen[key] = into end
+    end
+  end
+  return list
+end
+
 --- Groups singles into rows and slots of 20 buckets each. `slot(time_ms)` names the slot of a
 --- time, nil for none.
 ---@param singles pyroscope.store.single[]
@@ -130,7 +150,7 @@ end
 function heat.map(singles, options)
   local low, high
   local kept = {}
-  for _, single in ipairs(singles) do
+  for _, single in ipairs(uploads(singles, options.group_by)) do
     local time = options.slot(single.time_ms)
     if time then
       low, high = math.min(low or single.value, single.value), math.max(high or single.value,
