@@ -161,6 +161,38 @@ describe("recipes on incidents of this repository (AX-32, AX-33, AX-34, AX-35)",
     source:close()
   end)
 
+  it("tell what a request costs, and a cost that is up everywhere from load", function()
+    local source = assert(pyroscope.open "examples/data/cpu-hotspot")
+    local window = { from_ms = 1795204800000, to_ms = 1795204950000 }
+    local function with(per_request)
+      return assert(inv("cpu_regression", source, { selector = '{service_name="checkout"}',
+        at = { A = window, B = window }, per_request = per_request }))
+    end
+    assert.same({}, with({ A = 1000, B = 1000 }).findings)
+    local dearer = with { A = 1000, B = 800 }
+    assert.equal("regression", dearer.verdict)
+    assert.equal("uniform", dearer.findings[1].shape)
+    assert.is_true(math.abs(dearer.findings[1].delta.rel - 0.25) < 1e-6)
+    assert.equal("improvement", with(function(of)
+      return of.side == "A" and 100 or 200
+    end).verdict)
+    local report, err = inv("cpu_regression", source, { selector = '{service_name="checkout"}',
+      at = { A = window, B = window }, per_request = function() return nil end })
+    assert.is_nil(report)
+    assert.equal("usage", err.kind)
+    source:close()
+  end)
+
+  it("divide by what they are told to", function()
+    local source = assert(pyroscope.open "examples/data/cpu-hotspot")
+    for _, method in ipairs { "robust", "rate", "per_instance", "share" } do
+      local report = assert(inv("cpu_regression", source,
+        { selector = '{service_name="checkout"}', normalise = method }))
+      assert.equal("shop.example/checkout/catalog.fieldNorm", report.findings[1].name, method)
+    end
+    source:close()
+  end)
+
   it("say what is missing where a type is not there", function()
     local source = assert(pyroscope.open(OWN .. "node-hotspot"))
     local report = assert(inv("goroutine_leak", source, { selector = '{service_name="quotes"}' }))

@@ -3,8 +3,12 @@
 local explain = require "pyroscope.investigate.explain"
 local guards = require "pyroscope.investigate.guards"
 local normalise = require "pyroscope.investigate.normalise"
+local requests = require "pyroscope.investigate.requests"
 local shifts = require "pyroscope.investigate.shifts"
 local stats = require "pyroscope.investigate.stats"
+
+-- All code is dearer by request when the cost moved by as much as a load that counts, as surely.
+local UNIFORM, SURE = 0.10, 0.01
 
 ---@class pyroscope.analysis
 ---@field findings pyroscope.finding[]       causes that stand
@@ -39,6 +43,8 @@ end
 ---@field cpu_load? { ratio: number, changed: boolean }   of waits
 ---@field season? { same: boolean, value: number }
 ---@field young_dropped? boolean
+---@field weights? number[]     what samples are divided by, in place of the median function
+---@field cost? pyroscope.cost  work by request
 
 --- Causes of the change between the sides of a union, with what explains others away.
 ---@param u pyroscope.union
@@ -52,7 +58,8 @@ return function(u, design, bar, context)
   -- the noise of the family stays what it was.
   local first
   local function test(rest)
-    local size = normalise.size_factors(rest, { least = first and bar.min_share / 4 })
+    local size = normalise.size_factors(rest, { least = first and bar.min_share / 4,
+      weights = context.weights })
     local result = stats.choose(rest, size, design, bar, first)
     first = first or result
     return result
@@ -86,9 +93,16 @@ return function(u, design, bar, context)
     end
   end
   local load = normalise.load(tests.u or u, (tests.last or tests).size)
-  if load.changed and #standing == 0 then
+  local cost = context.cost
+  if cost and #standing == 0 and cost.p <= SURE and math.abs(cost.rel) >= UNIFORM then
+    local finding = requests.finding(tests.u or u, cost)
+    finding.guards = {}
+    standing[1] = finding
+  elseif load.changed and #standing == 0 then
+    local note = ("load is x%.2f at the median function"):format(load.ratio)
+    if cost then note = ("%s; by request it costs x%.2f"):format(note, 1 + cost.rel) end
     explained[#explained + 1] = { kind = "load", members = {}, findings = {},
-      value = load.ratio, note = ("load is x%.2f at the median function"):format(load.ratio) }
+      value = load.ratio, note = note }
   end
   for _, group in ipairs { "runtime", "profiler" } do
     local share = groups[group]

@@ -1,14 +1,17 @@
 --- What recipes that compare two sides do before they test: what is looked at, which windows, is
 --- the data good enough, the trees. Each step is a building block of its own.
 
+local errors = require "pyroscope.errors"
 local design = require "pyroscope.investigate.design"
 local fetch = require "pyroscope.investigate.fetch"
 local preflight = require "pyroscope.investigate.preflight"
 local quantum = require "pyroscope.investigate.quantum"
 local report = require "pyroscope.investigate.report"
+local requests = require "pyroscope.investigate.requests"
 local subject = require "pyroscope.investigate.subject"
 local tree = require "pyroscope.investigate.tree"
 local types = require "pyroscope.types"
+local units = require "pyroscope.units"
 local windows = require "pyroscope.investigate.windows"
 
 local case = {}
@@ -116,6 +119,33 @@ function case.fetch(self, quantum_of)
   return self
 end
 
+--- What the caller says of load: how samples are divided, and the cost of a request. An error when
+--- requests are wanted and some window has none.
+---@param self pyroscope.case     with a union
+---@return number[]? weights
+---@return pyroscope.cost? cost
+---@return pyroscope.error? err
+function case.load(self)
+  local options, u = self.options, self.union
+  local counts, sums, cost
+  if options.per_request then
+    counts, sums = requests.of(options.per_request, u.samples)
+    if counts then cost = requests.cost(u, counts, sums) end
+  end
+  if (options.per_request or options.normalise == "per_request") and not counts then
+    return nil, nil, errors.new { kind = "usage", code = "per_request",
+      message = options.per_request and "per_request: a window has no number of requests"
+        or "normalise = per_request needs the number of requests",
+      hint = "per_request is a number, { A =, B = }, one number a window, or a function of one" }
+  end
+  if cost then
+    local seconds = units.seconds(self.subject.unit)
+    self.facts = { { key = "per_request", label = "by request", before = cost.A * (seconds or 1),
+      after = cost.B * (seconds or 1), unit = seconds and "seconds" or self.subject.unit } }
+  end
+  return requests.weights(u, options.normalise, counts), cost
+end
+
 --- The report of a case: what it holds beside what the recipe says.
 ---@param self pyroscope.case
 ---@param given table
@@ -123,6 +153,7 @@ end
 function case.report(self, given)
   given.subject, given.design, given.quality = self.subject, self.design, self.quality
   given.options, given.union = self.options, given.union or self.union
+  given.facts = given.facts or self.facts
   return report.new(given)
 end
 

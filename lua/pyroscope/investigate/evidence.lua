@@ -214,7 +214,7 @@ function evidence.icicle(u, tests, findings, floor)
   local size = (tests.last or tests).size
   local marked = {}
   for _, finding in ipairs(findings) do
-    for i = finding.entry, #finding.path do marked[finding.path[i]] = true end
+    for i = finding.entry or 1, #finding.path do marked[finding.path[i]] = true end
   end
   local out = { id = rows.id, parent = rows.parent, depth = rows.depth, name = rows.name, a = {},
     b = {}, significant = {} }

@@ -13,7 +13,8 @@ local ENOUGH = 20
 
 --- Median of ratios between the sides (DESeq's idea, with the sides in place of samples).
 ---@param u pyroscope.union
----@param options? { min_functions?: integer, least?: number }   least: share that counts
+---@param options? { min_functions?: integer, least?: number, weights?: number[] }   least: share
+---  that counts; weights: what each sample is divided by, in place of the median
 ---@return pyroscope.size_factors
 function normalise.size_factors(u, options)
   local min_functions = options and options.min_functions or 5
@@ -31,6 +32,15 @@ function normalise.size_factors(u, options)
   local sum_a, sum_b = rows.total.A, rows.total.B
   local result = { s = {}, profiles = rows.profiles, n = n, totals = totals,
     total = { A = sum_a, B = sum_b }, functions = #ratios, method = "robust" }
+  local weights_given = options and options.weights
+  if weights_given then
+    local sum = { A = 0, B = 0 }
+    for k, side in ipairs(sides) do sum[side] = sum[side] + weights_given[k] end
+    result.method, result.R = "given", sum.B / sum.A
+    for k in ipairs(sides) do result.s[k] = n.A * weights_given[k] / sum.A end
+    result.load_ratio = result.R * rows.profiles.A / rows.profiles.B
+    return result
+  end
   if #ratios >= min_functions then
     result.R = math.exp(special.weighted_median(ratios, weights))
   else

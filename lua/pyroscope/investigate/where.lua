@@ -82,7 +82,8 @@ end
 ---@param options? { max_nodes?: integer, names?: table, requests?: integer }
 function where.find(source, subject, design, findings, options)
   options = options or {}
-  if #findings == 0 or not design.A[1] or not design.B[1] then return end
+  if #findings == 0 or findings[1].shape == "uniform" then return end
+  if not design.A[1] or not design.B[1] then return end
   local sides = labels.sides(design)
   local names, known = labels.candidates(source, subject, sides, {})
   if not names then return end

@@ -9,9 +9,11 @@ return function(source, options)
   case, err = inv.case.fetch(case, inv.heap.quantum)
   if not case then return nil, err end
   local subject, design, quality = case.subject, case.design, case.quality
+  local weights, cost, wrong = inv.case.load(case)
+  if wrong then return nil, wrong end
 
   local result = inv.analyse(case.union, design, inv.verdict.bar(options), { quality = quality,
-    class = subject.class, domains = options.domains,
+    class = subject.class, domains = options.domains, weights = weights, cost = cost,
     blocks = inv.evidence.blocks(source, subject, design, quality,
       { max_nodes = options.max_nodes, names = options.name_rules }),
     mix = function(found)
