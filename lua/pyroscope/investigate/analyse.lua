@@ -42,7 +42,6 @@ end
 ---@field mix? fun(findings: table[])      of `evidence`
 ---@field cpu_load? { ratio: number, changed: boolean }   of waits
 ---@field season? { same: boolean, value: number }
----@field young_dropped? boolean
 ---@field weights? number[]     what samples are divided by, in place of the median function
 ---@field cost? pyroscope.cost  work by request
 
@@ -80,8 +79,7 @@ return function(u, design, bar, context)
     { domains = context.domains, alpha = bar.alpha, min_share = bar.min_share })
   local guarded = { u = u, tests = tests, found = found, shifts = moved,
     quality = context.quality, class = context.class, cpu_load = context.cpu_load,
-    season = context.season, persists = bar.persists,
-    young_dropped = context.young_dropped }
+    season = context.season, persists = bar.persists }
   local standing, explained = {}, {}
   for _, finding in ipairs(found) do
     finding.guards = guards.all(guarded, finding)

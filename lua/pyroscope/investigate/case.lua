@@ -1,6 +1,7 @@
 --- What recipes that compare two sides do before they test: what is looked at, which windows, is
 --- the data good enough, the trees. Each step is a building block of its own.
 
+local counters = require "pyroscope.investigate.counters"
 local errors = require "pyroscope.errors"
 local design = require "pyroscope.investigate.design"
 local fetch = require "pyroscope.investigate.fetch"
@@ -25,6 +26,33 @@ local case = {}
 ---@field samples? pyroscope.samples
 ---@field union? pyroscope.union
 
+-- Instances that are too young to judge are left out of every window.
+local function without_young(made, quality)
+  if #quality.young == 0 or not quality.instance_label then return end
+  local names = {}
+  for i, name in ipairs(quality.young) do names[i] = name:gsub("%p", "\\%0") end
+  local matcher = { name = quality.instance_label, op = "!~", value = table.concat(names, "|") }
+  local young = {}
+  for _, name in ipairs(quality.young) do young[name] = true end
+  for _, side in ipairs { "A", "B" } do
+    local kept = {}
+    for _, window in ipairs(made[side]) do
+      if not window.instance then
+        local labels = { matcher }
+        for key, value in pairs(window.labels or {}) do
+          if math.type(key) then labels[#labels + 1] = value else labels[key] = value end
+        end
+        window.labels = labels
+        kept[#kept + 1] = window
+      elseif not young[window.instance] then
+        kept[#kept + 1] = window
+      end
+    end
+    made[side] = kept
+  end
+  quality.young_dropped = true
+end
+
 --- Subject, design and quality of a comparison. `unit` "pod": processes are the replicates.
 ---@param source pyroscope.source
 ---@param options table
@@ -45,7 +73,10 @@ function case.open(source, options, classes, more)
   local quality
   quality, err = preflight.run(source, about, made, options)
   if not quality then return nil, err end
-  if quality.ok then made = design.unit(made, quality, { unit = more.unit }) end
+  if quality.ok then
+    made = design.unit(made, quality, { unit = more.unit })
+    without_young(made, quality)
+  end
   return { source = source, options = options, subject = about, design = made, quality = quality,
     range = range }
 end
@@ -101,9 +132,14 @@ end
 ---@return pyroscope.error? err
 function case.fetch(self, quantum_of)
   local options, about = self.options, self.subject
-  local samples, err = fetch.trees(self.source, { selector = about.selector, type = about.types,
-    design = self.design, interval_ms = self.quality.interval_ms, runtime = about.runtime,
-    max_nodes = options.max_nodes, on_progress = options.on_progress })
+  local samples, err
+  if self.quality.counter_like then
+    samples, err = counters.samples(self)
+  else
+    samples, err = fetch.trees(self.source, { selector = about.selector, type = about.types,
+      design = self.design, interval_ms = self.quality.interval_ms, runtime = about.runtime,
+      max_nodes = options.max_nodes, on_progress = options.on_progress })
+  end
   if not samples then return nil, err end
   self.samples = samples
   samples.quantum = (quantum_of or case.quantum)(self)
@@ -144,6 +180,30 @@ function case.load(self)
       after = cost.B * (seconds or 1), unit = seconds and "seconds" or self.subject.unit } }
   end
   return requests.weights(u, options.normalise, counts), cost
+end
+
+--- How many findings come out where nothing changed: the halves of each side against each other.
+---@param self pyroscope.case     with samples
+---@param findings_of fun(u: pyroscope.union): integer
+---@return integer? floor         nil: too few samples a side
+function case.noise_floor(self, findings_of)
+  local floor
+  for _, side in ipairs { "A", "B" } do
+    local own = {}
+    for _, sample in ipairs(self.samples) do
+      if sample.side == side then own[#own + 1] = sample end
+    end
+    if #own >= 4 then
+      local halves = { quantum = self.samples.quantum, runtime = self.samples.runtime,
+        kind = self.samples.kind }
+      for i, sample in ipairs(own) do
+        halves[i] = setmetatable({ side = i <= #own // 2 and "A" or "B" }, { __index = sample })
+      end
+      local u = tree.union(halves, { names = self.options.name_rules })
+      if u then floor = (floor or 0) + findings_of(u) end
+    end
+  end
+  return floor
 end
 
 --- The report of a case: what it holds beside what the recipe says.

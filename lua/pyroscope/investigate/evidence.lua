@@ -85,6 +85,7 @@ end
 ---@return fun(finding: pyroscope.finding, tests: pyroscope.tests): number[]?, number[]?
 function evidence.blocks(source, subject, design, quality, options)
   local blocks, totals
+  if quality.counter_like then return function() return nil end end
   local function make()
     local hull = hull_of(design.B)
     local list = windows.blocks(hull, options.K or 8, { interval_ms = quality.interval_ms })

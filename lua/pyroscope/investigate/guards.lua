@@ -25,7 +25,7 @@ end
 
 --- Are the profiles counters since the start of the process?
 function guards.counter(context)
-  if context.quality and context.quality.counter_like then
+  if context.quality and context.quality.counter_like and not context.quality.counter_source then
     return weakens(0.5, nil, "profiles count since the start of the process")
   end
   return clear()
@@ -133,7 +133,7 @@ function guards.warmup(context, finding)
     return explains("warmup", finding.slope_late, "growth ends: it may be a warm-up")
   end
   local young = context.quality and context.quality.young
-  if young and #young > 0 and not context.young_dropped then
+  if young and #young > 0 and not context.quality.young_dropped then
     return weakens(nil, #young, ("%d instances started shortly before"):format(#young))
   end
   return clear()

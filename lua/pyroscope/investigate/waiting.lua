@@ -102,7 +102,7 @@ end
 ---@return { total: { A: number, B: number }, of: table<string, { A: number, B: number }> }?
 function waiting.counts(case)
   local id = count_type(case.subject)
-  if not id then return nil end
+  if not id or case.quality.counter_like then return nil end
   local parts = { A = {}, B = {}, unit = "window" }
   for _, side in ipairs { "A", "B" } do
     local hull = windows.hull(case.design[side])
@@ -175,7 +175,7 @@ end
 
 -- Do waits last to the end of side B?  By blocks of all instances, in order of time.
 local function persistence(case, findings, options)
-  if #findings == 0 then return end
+  if #findings == 0 or case.quality.counter_like then return end
   local first = case.design.B[1]
   local hull = windows.hull(case.design.B)
   local design = { A = windows.blocks(hull, 8, { interval_ms = case.quality.interval_ms }), B = {},

@@ -79,10 +79,10 @@ end
 ---@param subject pyroscope.subject
 ---@param design pyroscope.design
 ---@param findings table[]        with `candidate` and `name`
----@param options? { max_nodes?: integer, names?: table, requests?: integer }
+---@param options? { max_nodes?: integer, names?: table, requests?: integer, counters?: boolean }
 function where.find(source, subject, design, findings, options)
   options = options or {}
-  if #findings == 0 or findings[1].shape == "uniform" then return end
+  if #findings == 0 or findings[1].shape == "uniform" or options.counters then return end
   if not design.A[1] or not design.B[1] then return end
   local sides = labels.sides(design)
   local names, known = labels.candidates(source, subject, sides, {})

@@ -8,7 +8,7 @@ return function(source, options)
   if not case.quality.ok then return inv.case.report(case, { recipe = "alloc_pressure" }) end
   case, err = inv.case.fetch(case, inv.heap.quantum)
   if not case then return nil, err end
-  local subject, design, quality = case.subject, case.design, case.quality
+  local subject, design, quality = case.subject, case.design, case.quality -- may be other windows
   local weights, cost, wrong = inv.case.load(case)
   if wrong then return nil, wrong end
 
@@ -22,8 +22,14 @@ return function(source, options)
     end })
   inv.heap.split(case, result.findings)
   inv.evidence.locate(source, subject, design, result.findings)
+  if options.effort == "deep" then
+    quality.noise_floor = inv.case.noise_floor(case, function(u)
+      return #inv.analyse(u, design, inv.verdict.bar(options), {}).findings
+    end)
+  end
   inv.where.find(source, subject, design, result.findings,
-    { max_nodes = options.max_nodes, names = options.name_rules })
+    { max_nodes = options.max_nodes, names = options.name_rules,
+      counters = quality.counter_like })
 
   local notes, tables = {}, {}
   local collector = inv.heap.collector(case)

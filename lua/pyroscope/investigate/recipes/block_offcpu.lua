@@ -18,7 +18,8 @@ return function(source, options)
   end
   inv.evidence.locate(source, case.subject, case.design, result.findings)
   inv.where.find(source, case.subject, case.design, result.findings,
-    { max_nodes = options.max_nodes, names = options.name_rules })
+    { max_nodes = options.max_nodes, names = options.name_rules,
+      counters = case.quality.counter_like })
 
   local notes = { { code = "idle", message = ("waits of idle workers, listeners and tickers are "
     .. "left out: %.2f mean waiters before, %.2f after"):format(result.idle.A, result.idle.B) } }

@@ -21,6 +21,11 @@ return function(source, options)
         { max_nodes = options.max_nodes, names = options.name_rules })
     end })
   inv.evidence.locate(source, subject, design, result.findings)
+  if options.effort == "deep" then
+    quality.noise_floor = inv.case.noise_floor(case, function(u)
+      return #inv.analyse(u, design, inv.verdict.bar(options), {}).findings
+    end)
+  end
   inv.where.find(source, subject, design, result.findings,
     { max_nodes = options.max_nodes, names = options.name_rules })
 

@@ -18,7 +18,8 @@ return function(source, options)
   end
   inv.evidence.locate(source, case.subject, case.design, result.findings)
   inv.where.find(source, case.subject, case.design, result.findings,
-    { max_nodes = options.max_nodes, names = options.name_rules })
+    { max_nodes = options.max_nodes, names = options.name_rules,
+      counters = case.quality.counter_like })
 
   local notes = { case.union.runtime == "go"
     and { code = "holder", message = "this critical section made others wait: the stack is that "
