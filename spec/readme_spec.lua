@@ -85,7 +85,8 @@ describe("a command line of the README and the help", function()
     for _, name in ipairs { "cpu.pb.gz", "base.pb.gz", "head.pb.gz" } do
       assert(os.execute(("cp %s/incident/after.pb %s/%s"):format(here, here, name)))
     end
-    assert(os.execute(("cp examples/*.lua %s/examples"):format(here)))
+    assert(os.execute(("cp examples/*.lua %s/examples && cp examples/own_recipe.lua %s/mine.lua")
+      :format(here, here)))
     for _, name in ipairs { "query.json", "dashboard.yaml" } do
       local out = cli.run({ "link", "checkout", "--source", server.url, "--as", "perses" })
       write(name, out)
