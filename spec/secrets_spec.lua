@@ -93,13 +93,15 @@ perses = "%s/ds.json"
     exemplars = "exemplars checkout --source S" .. WINDOW,
     diff = "diff checkout --source S -2h -1h -1h now",
     export = "export checkout --source S -o folded" .. WINDOW,
+    investigate = "investigate cpu checkout --source S" .. WINDOW,
+    capture = "capture checkout --source S --out OUT" .. WINDOW,
     link = "link checkout --source S" .. WINDOW, doctor = "doctor S", discover = "discover S",
     stats = "stats S", call = "call LabelNames --source S", config = "config show S",
     use = "use S/checkout",
   }
   -- Those that have no source, start other programs, or are scripts.
   local WITHOUT = { run = true, completion = true, help = true, version = true, open = true,
-    perses = true, flame = true }
+    perses = true, flame = true, recipes = true }
 
   local function check(what, ...)
     for _, text in ipairs { ... } do
@@ -123,13 +125,19 @@ perses = "%s/ds.json"
         for _, extra in ipairs { "", " --explain -vv" } do
           local words = {}
           for word in (line .. extra):gmatch "%S+" do
-            words[#words + 1] = word == "S" and deployment or (word:gsub("^S/", deployment .. "/"))
+            word = word == "S" and deployment or word == "OUT" and "kept" .. #seen or word
+            words[#words + 1] = word:gsub("^S/", deployment .. "/")
           end
           table.move({ "--config", "config.toml" }, 1, 2, #words + 1, words)
           if not (name == "use" and extra ~= "") and not (name == "config" and extra ~= "") then
             local out, err = cli.run(words, { folder = here, env = { NO_COLOR = "1" } })
             seen[#seen + 1] = out
             check(table.concat(words, " "), out, err)
+            if name == "capture" then
+              local pipe = assert(io.popen(("cat %s/kept%d*/*.json* 2>&1"):format(here, #seen - 1)))
+              check("the bundle", pipe:read "a")
+              pipe:close()
+            end
           end
         end
       end

@@ -90,7 +90,7 @@ end
 function perses.read(path)
   local discovery = require "pyroscope.config.discovery"
   local text, err = require "pyroscope.system".read_file(discovery.expand(path), 4194304)
-  if not text then return nil, err end
+  if not text then return nil, errors.wrap(err, { kind = "config" }) end
   return perses.parse(text, path)
 end
 

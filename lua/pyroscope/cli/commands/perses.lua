@@ -77,7 +77,10 @@ end
 
 function command.run(run, options)
   local resources, err = documents.read(options.file)
-  if not resources then return nil, err end
+  if not resources then -- here it is no configuration that cannot be read
+    local missing = err.code and err.code:find "^E%u+$"
+    return nil, missing and errors.wrap(err, { kind = "io" }) or err
+  end
   local items = documents.queries(resources)
   if #items == 0 then
     if #documents.datasources(resources) == 0 then
