@@ -64,6 +64,7 @@ function judge.tell(result)
     io.stderr:write(("  %-12s %-11s %s d %.3f se %.3f df %.1f q %.2g of_total %+.2f%% %s%s\n"):format(why, finding.kind,
       finding.name, finding.d, finding.se, finding.df, finding.q, 100 * finding.delta.of_total,
       finding.persistence and finding.persistence.state or "", finding.certain and " certain" or ""))
+    io.stderr:write("    ", table.concat(finding.path, " > ", finding.entry), "\n")
   end
   for _, finding in ipairs(result.findings) do line(finding, "stands") end
   for _, entry in ipairs(result.explained) do

@@ -46,6 +46,7 @@ end
 
 -- What all scenes of faults tell: recall, place, number of findings, what filters cost.
 local function tell(emit, prefix, result, truth)
+  if os.getenv "LAB_TELL" then io.stderr:write("  truth: ", table.concat(truth.frames, ", "), "\n") end
   local count, first = 0, result.findings[1]
   local recalled, found = false, false
   for _, finding in ipairs(result.found) do found = found or judge.locates(finding, truth.frames) end
