@@ -22,8 +22,10 @@ local function asked(recipe, phases, frames)
 end
 
 --- CPU of three pods before and three fresh ones after; the fault is one of the catalogue or none.
+--- `short`: ten windows and about 950 samples a pod and phase, as in recorded incidents; `one`: the
+--- processes go on and one pod is ill.
 ---@param folder string
----@param options { fault?: string, factor?: number, share?: number, load?: number, spike?: boolean }
+---@param options table          fault, factor, share, variant, load, spike, fresh, short, one
 ---@return lab.bundle?
 function bundles.cpu(folder, options)
   local tree = trees.random()
@@ -33,13 +35,19 @@ function bundles.cpu(folder, options)
       { factor = options.factor or 2, share = options.share or 0.05, variant = options.variant, from = 0.05, to = 0.2 })
     if not after then return nil end
   end
-  local processes, phases = source.deployment { fresh = not options.spike }
+  local fresh = options.fresh or not options.spike and not options.one
+  local processes, phases = source.deployment { fresh = fresh, windows = options.short and 10 or nil }
   local middle = (phases.B.from_ms + phases.B.to_ms) // 2
+  local mean, ill_pod = options.short and 95 or 600, processes[random.uniform(3)].labels.pod
   source.write(folder, { processes = processes, classes = { "cpu" }, profiles = function(process, _, time)
     local ill = after and process.side == "B" and not (options.spike and time >= middle)
-    return source.folded(ill and after or tree, 600 * (process.side == "B" and options.load or 1), 10000000, process.luck)
+      and (not options.one or process.labels.pod == ill_pod)
+    return source.folded(ill and after or tree, mean * (process.side == "B" and options.load or 1), 10000000,
+      process.luck)
   end })
-  return asked("cpu_regression", phases, truth and truth.frames)
+  local result = asked("cpu_regression", phases, truth and truth.frames)
+  result.pod = options.one and ill_pod or nil
+  return result
 end
 
 -- Twenty sites below three entries, with the parts they hold.
@@ -55,31 +63,55 @@ local function sites(entry)
   return list
 end
 
---- Live heaps of five pods over twelve hours. "leak": one site grows by `rate` of the heap an hour;
---- "warmup": all grow towards a plateau; nil: nothing.
+-- What live memory does with age (hours) and traffic, as a factor of a level.
+local SHAPES = {
+  flat = function() return 1 end,
+  warmup = function(_, process, age) return 1 - 0.5 * math.exp(-age / process.tau) end,
+  diurnal = function(traffic) return traffic end,
+  sawtooth = function(_, process)
+    process.tooth = (process.tooth or random.uniform()) + 0.37
+    return 1 + 0.5 * (process.tooth % 1)
+  end,
+}
+
+--- Live heaps of five pods over twelve hours. "leak": one site grows by `rate` of the heap an hour,
+--- on all pods or one; "warmup": towards a plateau, "diurnal": with the traffic, "sawtooth": what a
+--- collector leaves, "autoscale": pods that come and go.
 ---@param folder string
----@param options { shape?: "leak"|"warmup", rate?: number, restarts?: boolean }
+---@param options { shape?: string, rate?: number, restarts?: integer, one?: boolean }
 function bundles.memory(folder, options)
   local hours, every = 12, 10 * load.MINUTE
   local start = load.start_ms
   local list, bad = sites "load", random.uniform(2, 10)
-  local processes = {}
+  local shape = SHAPES[options.shape] or SHAPES.flat
+  local processes, tau = {}, 0.3 + 1.7 * random.uniform()
   for i = 1, 5 do
-    processes[i] = { labels = { service_name = "lab", pod = ("lab-%d"):format(i) }, from_ms = start,
-      to_ms = start + hours * load.HOUR, restarted = options.restarts and i <= 2 and random.uniform(3, 9) or nil,
-      level = 400 * random.lognormal(0.1) }
+    local process = { labels = { service_name = "lab", pod = ("lab-%d"):format(i), pyroscope_spy = "gospy" },
+      from_ms = start, to_ms = start + hours * load.HOUR, tau = tau, level = 400 * random.lognormal(0.1), restarts = {},
+      ill = not options.one or i == 3 }
+    if options.shape == "autoscale" and i > 2 then
+      process.from_ms = start + random.uniform(0, 30) * every
+      process.to_ms = process.from_ms + random.uniform(24, 40) * every
+    end
+    for k = 1, i <= 3 and options.restarts or 0 do process.restarts[k] = random.uniform(4, 68) * every end
+    table.sort(process.restarts)
+    processes[i] = process
   end
   source.write(folder, { processes = processes, classes = { "live_bytes", "alloc_bytes" }, every_ms = every,
     profiles = function(process, class, time)
-      local age = (time - start) / load.HOUR
-      if process.restarted and age >= process.restarted then age = age - process.restarted end
+      local born = process.from_ms
+      for _, after in ipairs(process.restarts) do
+        if time >= start + after then born = start + after end
+      end
+      local age = (time - born) / load.HOUR
+      local traffic = options.shape == "diurnal"
+        and 1 + 0.4 * math.sin(2 * math.pi * ((time - start) / load.HOUR - 3) / 24) or 1
+      local factor = class == "live_bytes" and 2 * shape(traffic, process, age) or traffic
       local parts = {}
       for i, site in ipairs(list) do
-        local raw = process.level * site.part * random.lognormal(0.03)
-        if class == "live_bytes" then
-          if options.shape == "leak" and i == bad then raw = raw + process.level * options.rate * age end
-          if options.shape == "warmup" then raw = raw * (1 - 0.5 * math.exp(-age / 0.7)) end
-          raw = raw * 2
+        local raw = process.level * site.part * factor * random.lognormal(0.03)
+        if class == "live_bytes" and options.shape == "leak" and i == bad and process.ill then
+          raw = raw + 2 * process.level * options.rate * age
         end
         local count = random.poisson(raw)
         if count > 0 then parts[#parts + 1] = ("%s;runtime.mallocgc %d"):format(site.stack, count * 524300) end
@@ -89,6 +121,69 @@ function bundles.memory(folder, options)
   local result = asked("memory_leak", nil, options.shape == "leak" and { list[bad].name } or nil)
   result.options.range = "12h"
   return result
+end
+
+-- Part of what is held that is freed within a window.
+local CHURN = 0.15
+
+-- The two phases of three processes that go on, ten windows each.
+local function phases_of(processes)
+  local list, phases = source.deployment { windows = 10, gap_ms = 0 }
+  for i = 1, 3 do
+    processes[i] = { labels = list[i].labels, from_ms = phases.A.from_ms, to_ms = phases.B.to_ms, held = {} }
+  end
+  return phases
+end
+
+--- Live heaps of three pods over twenty windows of 15 s: what is held stays the same objects, and
+--- from the eleventh on one site keeps `rate` raw samples more a window.
+---@param folder string
+---@param options { rate?: number }
+function bundles.short_memory(folder, options)
+  local list, bad, processes = sites "load", random.uniform(2, 8), {}
+  local phases = phases_of(processes)
+  source.write(folder, { processes = processes, classes = { "live_bytes" }, profiles = function(process, _, time)
+    local parts = {}
+    for i, site in ipairs(list) do
+      local level = 40 * site.part
+      local held = process.held[i] or random.poisson(level)
+      -- a part is freed in every window, and as much is kept anew
+      for _ = 1, held do
+        if random.uniform() < CHURN then held = held - 1 end
+      end
+      process.held[i] = held + random.poisson(CHURN * level)
+      if options.rate and i == bad and time >= phases.B.from_ms then
+        process.leaked = (process.leaked or 0) + random.poisson(options.rate)
+      end
+      held = process.held[i] + (i == bad and process.leaked or 0)
+      if held > 0 then parts[#parts + 1] = ("%s;runtime.mallocgc %d"):format(site.stack, held * 524300) end
+    end
+    return table.concat(parts, "\n")
+  end })
+  return asked("memory_leak", phases, options.rate and { list[bad].name } or nil)
+end
+
+--- Goroutines of three pods over twenty windows; from the eleventh on `rate` more a window are
+--- never woken.
+---@param folder string
+---@param options { rate?: number }
+function bundles.short_goroutines(folder, options)
+  local processes = {}
+  local phases = phases_of(processes)
+  local bad = "shop.example/mail.(*Outbox).deliver"
+  source.write(folder, { processes = processes, classes = { "goroutine" }, profiles = function(process, _, time)
+    local parts = { ("shop.example/server.(*Server).Serve;shop.example/store.(*DB).acquire;runtime.selectgo;"
+      .. "runtime.gopark %d"):format(1 + random.poisson(20 * math.exp(random.normal()))),
+      ("shop.example/worker.(*Pool).run;runtime.chanrecv1;runtime.chanrecv;runtime.gopark %d"):format(16) }
+    if options.rate and time >= phases.B.from_ms then
+      process.held[1] = (process.held[1] or 0) + random.poisson(options.rate)
+      if process.held[1] > 0 then
+        parts[3] = ("%s;runtime.chansend1;runtime.chansend;runtime.gopark %d"):format(bad, process.held[1])
+      end
+    end
+    return table.concat(parts, "\n")
+  end })
+  return asked("goroutine_leak", phases, options.rate and { bad } or nil)
 end
 
 --- Goroutines of four pods over six hours; with `rate`, so many an hour are never woken, on all
@@ -108,7 +203,8 @@ function bundles.goroutines(folder, options)
   local ill = random.uniform(4)
   local processes = {}
   for i = 1, 4 do
-    processes[i] = { labels = { service_name = "lab", pod = ("lab-%d"):format(i) }, index = i, from_ms = start,
+    processes[i] = { labels = { service_name = "lab", pod = ("lab-%d"):format(i), pyroscope_spy = "gospy" },
+      index = i, from_ms = start,
       to_ms = start + hours * load.HOUR }
   end
   source.write(folder, { processes = processes, classes = { "goroutine" }, every_ms = every,
@@ -137,10 +233,10 @@ end
 --- Allocation of three pods before and three fresh ones after; one site makes more objects, or
 --- larger ones.
 ---@param folder string
----@param options { larger?: number, more?: number }
+---@param options { larger?: number, more?: number, short?: boolean }
 function bundles.alloc(folder, options)
   local list, bad = sites "make", random.uniform(2, 6)
-  local processes, phases = source.deployment { fresh = true }
+  local processes, phases = source.deployment { fresh = true, windows = options.short and 10 or nil }
   local drawn = {}
   -- a raw sample of the heap stands for about half a mebibyte; objects are of 2 KiB
   local function values(process, time)
@@ -150,7 +246,8 @@ function bundles.alloc(folder, options)
       for i, site in ipairs(list) do
         local ill = i == bad and process.side == "B"
         local size = 2048 * (ill and options.larger or 1)
-        local bytes = 3e8 * site.part * process.luck(site.name) * (ill and (options.larger or options.more) or 1)
+        local bytes = (options.short and 8e7 or 3e8) * site.part * process.luck(site.name)
+        if ill then bytes = bytes * (options.larger or options.more) end
         local each = 1 - math.exp(-size / 524288)
         local count = random.poisson(bytes / size * each)
         result[i] = { math.floor(count / each * size), math.floor(count / each) }
@@ -199,10 +296,10 @@ end
 --- Waits for locks of three pods before and three after; one lock is held longer, or taken more
 --- often.
 ---@param folder string
----@param options { longer?: number, more?: number, counter?: boolean }
+---@param options { longer?: number, more?: number, counter?: boolean, short?: boolean }
 function bundles.mutex(folder, options)
   local list, bad = sites "call", random.uniform(1, 2)
-  local processes, phases = source.deployment { fresh = true }
+  local processes, phases = source.deployment { fresh = true, windows = options.short and 10 or nil }
   for _, process in ipairs(processes) do process.luck = source.luck(0.1) end
   -- both types of a window come of the same contentions
   local drawn, sums = {}, {}

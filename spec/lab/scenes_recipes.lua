@@ -34,7 +34,8 @@ end
 -- Bundles of the lab ---------------------------------------------------------------------------
 
 local NEEDS = { [bundles.cpu] = "cpu_regression", [bundles.alloc] = "alloc_pressure",
-  [bundles.breakdown] = "breakdown", [bundles.memory] = "memory_leak",
+  [bundles.breakdown] = "breakdown", [bundles.short_memory] = "memory_leak",
+  [bundles.short_goroutines] = "goroutine_leak", [bundles.memory] = "memory_leak",
   [bundles.goroutines] = "goroutine_leak", [bundles.mutex] = "mutex_contention" }
 
 local function scene(id, runs, title, limits, make, options, judged)
@@ -55,44 +56,76 @@ end
 
 local function quiet(report) return report.verdict ~= "regression" end
 
-scene("e2e_cpu", 0.05, "cpu_regression on a bundle, C1-C4 of 5-20 %: verdict and first cause", { above = 0.9 }, bundles.cpu,
+scene("e2e_cpu", 0.15, "cpu_regression on a bundle, C1-C4 of 5-20 %: verdict and first cause", { above = 0.9 }, bundles.cpu,
   { { fault = "C1" }, { fault = "C2" }, { fault = "C3" }, { fault = "C4", share = 0.1 } }, first_is_cause)
-scene("e2e_cpu_none", 0.05, "cpu_regression on a bundle, nothing, load x2, code that moved: quiet", { above = 0.97 },
+scene("e2e_cpu_none", 0.15, "cpu_regression on a bundle, nothing, load x2, code that moved: quiet", { above = 0.97 },
   bundles.cpu, { {}, { load = 2 }, { fault = "N3", variant = "wrapper" }, { fault = "N3", variant = "package" } }, quiet)
-scene("e2e_cpu_spike", 0.03, "cpu_regression on a bundle, gone after half of the time: quiet", { above = 0.95 }, bundles.cpu,
+scene("e2e_cpu_spike", 0.1, "cpu_regression on a bundle, gone after half of the time: quiet", { above = 0.95 }, bundles.cpu,
   { { fault = "C1", factor = 4, spike = true } }, quiet)
-scene("e2e_leak", 0.03, "memory_leak, 1-2 %/h, with restarts: site", { above = 0.95 }, bundles.memory,
-  { { shape = "leak", rate = 0.02 }, { shape = "leak", rate = 0.01, restarts = true } }, first_is_cause)
-scene("e2e_leak_none", 0.03, "memory_leak, a cache that warms up, nothing: quiet", { above = 0.98 }, bundles.memory,
-  { { shape = "warmup" }, {}, { restarts = true } }, quiet)
-scene("e2e_goroutine", 0.03, "goroutine_leak G1 100/h: key first, on all pods or the one", { above = 0.98 },
+scene("e2e_leak", 0.1, "memory_leak M1, 1-2 %/h, up to three restarts, one pod of five: site", { above = 0.95 },
+  bundles.memory, { { shape = "leak", rate = 0.02 }, { shape = "leak", rate = 0.02, restarts = 1 },
+    { shape = "leak", rate = 0.01 }, { shape = "leak", rate = 0.05, restarts = 3 },
+    { shape = "leak", rate = 0.05, one = true } }, first_is_cause)
+for _, c in ipairs { { "warmup", "a cache that warms up within 0.3-2 h" }, { "diurnal", "a heap that follows the load" },
+  { "sawtooth", "a collector's saw teeth" }, { "autoscale", "pods that come and go" }, { "flat", "nothing" } } do
+  scene("e2e_" .. c[1], 0.1, ("memory_leak M2, %s: called a leak"):format(c[2]), { below = 0.02 }, bundles.memory,
+    { { shape = c[1] }, { shape = c[1], restarts = c[1] == "flat" and 3 or nil } }, function(report)
+      return not quiet(report)
+    end)
+end
+scene("e2e_goroutine", 0.1, "goroutine_leak G1 100/h: key first, on all pods or the one", { above = 0.98 },
   bundles.goroutines, { { rate = 100 }, { rate = 100, one = true } }, function(report, bundle)
     if not first_is_cause(report, bundle) then return false end
     if not bundle.pod then return true end
     local pods = report.findings[1].instances
     return pods and (pods[1] == bundle.pod or pods[1] and pods[1].name == bundle.pod or pods[bundle.pod] ~= nil)
   end)
-scene("e2e_goroutine_none", 0.03, "goroutine_leak, bursts of requests only: quiet", { above = 0.98 },
+scene("e2e_goroutine_none", 0.1, "goroutine_leak, bursts of requests only: quiet", { above = 0.98 },
   bundles.goroutines, { {} }, quiet)
-scene("e2e_mutex", 0.03, "mutex_contention L1, x3 longer or more often: site", { above = 0.95 }, bundles.mutex,
+scene("e2e_mutex", 0.1, "mutex_contention L1, x3 longer or more often: site", { above = 0.95 }, bundles.mutex,
   { { longer = 3 }, { more = 3 } }, first_is_cause)
-scene("e2e_mutex_none", 0.03, "mutex_contention, nothing: quiet", { above = 0.97 }, bundles.mutex, { {} }, quiet)
+scene("e2e_mutex_none", 0.1, "mutex_contention, nothing: quiet", { above = 0.97 }, bundles.mutex, { {} }, quiet)
 
-scene("e2e_mutex_counter", 0.03, "mutex_contention L2, uploads since the start, x3 longer: site", { above = 0.95 },
+scene("e2e_mutex_counter", 0.1, "mutex_contention L2, uploads since the start, x3 longer: site", { above = 0.95 },
   bundles.mutex, { { longer = 3, counter = true } }, first_is_cause)
-scene("e2e_alloc", 0.03, "alloc_pressure A1, x2 more or larger objects: site and factor", { above = 0.95 },
+scene("e2e_alloc", 0.1, "alloc_pressure A1, x2 more or larger objects: site and factor", { above = 0.95 },
   bundles.alloc, { { more = 2 }, { larger = 2 } }, function(report, bundle)
     if not first_is_cause(report, bundle) then return false end
     local split = report.findings[1].split
     return split ~= nil and split.word:find(bundle.factor, 1, true) ~= nil
   end)
-scene("e2e_breakdown", 0.03, "breakdown B1, one bad pod of 12, a bad version: the element", { above = 0.95 },
+scene("e2e_breakdown", 0.1, "breakdown B1, one bad pod of 12, a bad version: the element", { above = 0.95 },
   bundles.breakdown, { { by = "pod" }, { by = "version" } }, function(report, bundle)
     local finding = report.findings[1]
     local labels = finding and finding.labels and finding.labels.explained_by and finding.labels.explained_by[1]
     return labels ~= nil and #labels.values == 1 and labels.values[1] == bundle.element
   end)
-scene("e2e_breakdown_none", 0.03, "breakdown, nothing: quiet", { above = 0.97 }, bundles.breakdown, { {} }, quiet)
+scene("e2e_breakdown_none", 0.1, "breakdown, nothing: quiet", { above = 0.97 }, bundles.breakdown, { {} }, quiet)
+
+-- As short as the recorded incidents: ten windows a phase, three pods, 2 850 CPU samples a side
+scene("short_cpu", 0.3, "short bundle, cpu_regression C1-C4 x2 of 5-20 %, one pod x4: verdict and cause", { above = 0.7 },
+  bundles.cpu, { { short = true, fault = "C1" }, { short = true, fault = "C2" }, { short = true, fault = "C3" },
+    { short = true, fault = "C4", share = 0.1 }, { short = true, fault = "C1", factor = 4, one = true } }, first_is_cause)
+scene("short_cpu_none", 0.3, "short bundle, cpu_regression, nothing, load, code that moved: alarms", { below = 0.02 },
+  bundles.cpu, { { short = true }, { short = true, load = 2 }, { short = true, fault = "N3", variant = "package" },
+    { short = true, fault = "N3", variant = "wrapper" }, { short = true, fault = "N3", variant = "sibling" },
+    { short = true, fault = "N5" } }, function(report) return not quiet(report) end)
+scene("short_leak", 0.15, "short bundle, memory_leak from half of the time on: site", { above = 0.8 }, bundles.short_memory,
+  { { rate = 1.5 }, { rate = 4 } }, first_is_cause)
+scene("short_leak_none", 0.15, "short bundle, memory_leak, nothing: alarms", { below = 0.02 }, bundles.short_memory, { {} },
+  function(report) return not quiet(report) end)
+scene("short_goroutine", 0.15, "short bundle, goroutine_leak from half of the time on: key", { above = 0.98 },
+  bundles.short_goroutines, { { rate = 15 }, { rate = 100 } }, first_is_cause)
+scene("short_goroutine_none", 0.15, "short bundle, goroutine_leak, bursts only: alarms", { below = 0.02 },
+  bundles.short_goroutines, { {} }, function(report) return not quiet(report) end)
+scene("short_alloc", 0.15, "short bundle, alloc_pressure x2: site", { above = 0.8 }, bundles.alloc,
+  { { more = 2, short = true }, { larger = 2, short = true } }, first_is_cause)
+scene("short_alloc_none", 0.15, "short bundle, alloc_pressure, nothing: alarms", { below = 0.02 }, bundles.alloc,
+  { { short = true } }, function(report) return not quiet(report) end)
+scene("short_mutex", 0.15, "short bundle, mutex_contention x3-x10: site", { above = 0.9 }, bundles.mutex,
+  { { longer = 10, short = true }, { more = 3, short = true } }, first_is_cause)
+scene("short_mutex_none", 0.15, "short bundle, mutex_contention, nothing: alarms", { below = 0.02 }, bundles.mutex,
+  { { short = true } }, function(report) return not quiet(report) end)
 
 -- Recorded incidents -----------------------------------------------------------------------------
 

