@@ -36,7 +36,7 @@ describe("pscope", function()
   end
 
   it("alone prints twelve lines, five examples first", function()
-    for _, line in ipairs { "", "-h", "--help", "help" } do
+    for _, line in ipairs { "", "-h", "help" } do
       local out, err, code = run(line)
       assert.equal(0, code)
       assert.equal("", err)
@@ -44,6 +44,60 @@ describe("pscope", function()
       assert.equal(12, n)
       local _, examples = out:gsub("\n  pscope ", "")
       assert.equal(5, examples)
+    end
+  end)
+
+  it("lists every command and topic with --help", function()
+    local out, err, code = run "--help"
+    assert.equal(0, code)
+    assert.equal("", err)
+    assert.equal(out, (run "help commands"))
+    local index = require "pyroscope.cli.index"
+    for _, section in ipairs(index.sections) do
+      for _, entry in ipairs(section[2]) do
+        assert.matches(("\n  %-12s %s\n"):format(entry[1], entry[2]), out, 1, true)
+      end
+    end
+    for _, name in ipairs(require "pyroscope.cli.topics".names()) do
+      assert.matches(" " .. name, out:match "pscope help TOPIC[^\n]+", 1, true)
+    end
+  end)
+
+  it("is a manual page, too, with every command, flag and topic", function()
+    local index = require "pyroscope.cli.index"
+    local options = require "pyroscope.cli.options"
+    local page, err, code = run "help man"
+    assert.equal(0, code, err)
+    assert.matches('^%.TH PSCOPE 1 "" "pscope %d', page)
+    local text = page:gsub("\\%-", "-"):gsub("\\%(aq", "'"):gsub("\\%(ga", "`"):gsub("\\e", "\\")
+      :gsub("\\&", "")
+    for _, section in ipairs(index.sections) do
+      for _, entry in ipairs(section[2]) do
+        local command = index.load(entry[1])
+        assert.matches("\n.SS " .. command.name .. "\n", text, 1, true)
+        for _, part in ipairs(options.sections(command)) do
+          for _, flag in ipairs(part.flags) do assert.matches(flag[1], text, 1, true) end
+        end
+      end
+    end
+    for _, name in ipairs(require "pyroscope.cli.topics".names()) do
+      if name ~= "man" and name ~= "commands" then
+        assert.matches("\n.SH " .. name:upper() .. "\n", text, 1, true)
+      end
+    end
+    if not os.execute "command -v groff >/dev/null" then return end
+    local file = assert(io.open(here .. "/pscope.1", "w"))
+    file:write(page)
+    file:close()
+    local pipe = assert(io.popen(("groff -k -ww -man -Tutf8 %s/pscope.1 2>&1 >/dev/null"):format(here)))
+    assert.equal("", pipe:read "a")
+    pipe:close()
+    pipe = assert(io.popen(("groff -k -man -Tutf8 -P-c %s/pscope.1"):format(here)))
+    local rendered = pipe:read "a":gsub(".\b", "")
+    pipe:close()
+    for _, line in ipairs { "pscope top prod/checkout --since 1h", "'{namespace=\"a\", pod=~\"b.*\"}'",
+      "--focus 'json\\.'" } do
+      assert.matches(line, rendered, 1, true)
     end
   end)
 

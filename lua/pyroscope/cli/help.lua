@@ -21,6 +21,24 @@ pscope COMMAND -h    pscope help TOPIC    exit codes: pscope help exit-codes
 ]]
 end
 
+--- Every command with what it is for, and the topics.
+---@return string
+function help.commands()
+  local lines = { "pscope COMMAND [TARGET] [options]" }
+  for _, section in ipairs(require "pyroscope.cli.index".sections) do
+    lines[#lines + 1] = ""
+    lines[#lines + 1] = section[1]
+    for _, entry in ipairs(section[2]) do
+      lines[#lines + 1] = ("  %-12s %s"):format(entry[1], entry[2])
+    end
+  end
+  local topics = table.concat(require "pyroscope.cli.topics".names(), " ")
+  table.move({ "", "pscope COMMAND -h       one screen; --help: every option with its sentence",
+    "pscope help TOPIC       " .. topics, "pscope help man         all of it as a manual page: "
+      .. "pscope help man > pscope.1" }, 1, 4, #lines + 1, lines)
+  return table.concat(lines, "\n") .. "\n"
+end
+
 local function wrap(text, width, indent)
   local lines, line = {}, ""
   for word in text:gmatch "%S+" do
@@ -35,13 +53,19 @@ local function wrap(text, width, indent)
   return table.concat(lines, "\n" .. (" "):rep(indent))
 end
 
-local function spelled(flag)
+--- All spellings of a flag, and its value.
+---@param flag pyroscope.flag
+---@return string
+function help.spelled(flag)
   local text = table.concat(flag, ", ")
   if flag.value then text = text .. " " .. flag.value end
   return text
 end
 
-local function usage_line(command)
+--- "usage: pscope ..."
+---@param command table
+---@return string
+function help.usage(command)
   if command.usage then return "usage: pscope " .. command.usage end
   local parts = { "usage: pscope", command.name }
   for _, argument in ipairs(command.arguments or {}) do
@@ -53,8 +77,11 @@ local function usage_line(command)
   return table.concat(parts, " ")
 end
 
--- The flags people need first; the others are one line of names on the short screen.
-local function help_of(flag, command)
+--- What a flag is for.
+---@param flag pyroscope.flag
+---@param command table
+---@return string
+function help.sentence(flag, command)
   if flag.name == "format" then return "one of: " .. table.concat(command.formats, " ") end
   return flag.help
 end
@@ -65,7 +92,7 @@ end
 ---@return string
 function help.command(command, full)
   local options = require "pyroscope.cli.options"
-  local lines = { usage_line(command), "", command.summary .. "." }
+  local lines = { help.usage(command), "", command.summary .. "." }
   if command.names then
     lines[#lines + 1] = "also: " .. table.concat(command.names, ", ")
   end
@@ -94,9 +121,9 @@ function help.command(command, full)
         end
         for _, flag in ipairs(section.flags) do
           if not full and flag.rare then goto continue end
-          local text = help_of(flag, command)
+          local text = help.sentence(flag, command)
           if full and flag.more then text = text .. ": " .. flag.more end
-          local left = "  " .. spelled(flag)
+          local left = "  " .. help.spelled(flag)
           if #left > 30 then
             lines[#lines + 1] = left
             left = ""

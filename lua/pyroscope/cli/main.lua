@@ -8,8 +8,12 @@ if #arguments == 1 and (first == "--version" or first == "version" or first == "
   io.stdout:write("pscope ", require "pyroscope.core".version, "\n")
   os.exit(0, true)
 end
-if not first or (#arguments == 1 and (first == "-h" or first == "--help" or first == "help")) then
+if not first or (#arguments == 1 and (first == "-h" or first == "help")) then
   io.stdout:write(require "pyroscope.cli.help".first())
+  os.exit(0, true)
+end
+if #arguments == 1 and first == "--help" then
+  io.stdout:write(require "pyroscope.cli.help".commands())
   os.exit(0, true)
 end
 

@@ -6,6 +6,8 @@ local topics = { text = {} }
 local elsewhere = {
   ["old-names"] = function() return require "pyroscope.cli.old".help() end,
   gcx = function() return require "pyroscope.cli.old".gcx() end,
+  commands = function() return require "pyroscope.cli.help".commands() end,
+  man = function() return require "pyroscope.cli.man".page() end,
 }
 
 topics.text.selectors = [[
@@ -100,7 +102,7 @@ end
 
 --- Names of the topics, sorted.
 function topics.names()
-  local names = { "types", "gcx", "old-names" }
+  local names = { "types", "gcx", "old-names", "commands", "man" }
   for name in pairs(topics.text) do
     if name ~= "types" then names[#names + 1] = name end
   end
