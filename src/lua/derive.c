@@ -95,8 +95,25 @@ static int profile_hide (lua_State *L) {
   return selecting(L, PYR_HIDE);
 }
 
+/* profile:show(pattern), or names that are keys of a table. */
 static int profile_show (lua_State *L) {
-  return selecting(L, PYR_SHOW);
+  pyr_luaprofile *p, *to;
+  pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
+  bool *frames;
+  uint32_t i;
+  if (!lua_istable(L, 2)) return selecting(L, PYR_SHOW);
+  p = pyr_lua_profile(L, 1);
+  lua_settop(L, 2);
+  frames = pyr_lua_scratch(L, p->p.frame_count, sizeof *frames);
+  for (i = 1; i < p->p.frame_count; i++) {
+    pyr_string s = p->p.strings[p->p.frames[i].name];
+    lua_pushlstring(L, s.bytes, s.length);
+    frames[i] = lua_rawget(L, 2) != LUA_TNIL && lua_toboolean(L, -1);
+    lua_pop(L, 1);
+  }
+  to = pyr_lua_derived(L, 1);
+  return pyr_lua_pushderived(
+      L, to, pyr_profile_select(&to->p, &p->p, PYR_SHOW, frames, &e), &e);
 }
 
 static int profile_show_from (lua_State *L) {

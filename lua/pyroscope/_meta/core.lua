@@ -252,6 +252,8 @@ function profile:regroup(granularity) end
 function profile:focus(pattern) end
 function profile:ignore(pattern) end
 function profile:hide(pattern) end
+--- `show` also takes a set of exact names: { ["main.main"] = true }.
+---@param pattern string|table<string, boolean>
 function profile:show(pattern) end
 function profile:show_from(pattern) end
 function profile:prune_from(pattern) end

@@ -65,6 +65,8 @@ flags.groups = {
       help = "only samples with a label that matches: RE, k=RE, or a range 1mb:2mb" },
     { "--tagignore", name = "tagignore", value = "TAG", once = true,
       help = "no samples with such a label" },
+    { "--first-party", name = "first_party",
+      help = "own functions only: what runtimes and known libraries take counts for their caller" },
     { "--relative-percentages", name = "relative_percentages",
       help = "shares of what the patterns leave, not of everything" },
     { "--invert", name = "invert", help = "the tree from the leaves up" },

@@ -111,12 +111,17 @@ function question.filter(profile, options)
       filtered = result
     end
   end
+  if options.first_party then
+    local own, err = require "pyroscope.first_party"(filtered)
+    if not own then return nil, err end
+    filtered = own
+  end
   if filtered == profile then return profile, 1 end
   if filtered.sum == 0 then
     return nil, errors.new { kind = "no_data", code = "filtered",
       message = "no stack is left after " .. question.patterns(options),
-      hint = "patterns are RE2 and look at function names (and files where known); try a "
-        .. "wider one" }
+      hint = options.first_party and "every function is of a runtime or of a known library"
+        or "patterns are RE2 and look at function names (and files where known); try a wider one" }
   end
   local share = options.relative_percentages and 1 or filtered.sum / profile.sum
   return filtered, share
@@ -130,6 +135,7 @@ function question.patterns(options)
       parts[#parts + 1] = ("--%s '%s'"):format(name:gsub("_", "-"), options[name])
     end
   end
+  if options.first_party then parts[#parts + 1] = "--first-party" end
   return table.concat(parts, " ")
 end
 

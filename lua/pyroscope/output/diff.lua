@@ -106,8 +106,8 @@ local function view_of(show, rows, rest, options)
       cell = function(row, screen)
         return ("  "):rep((row.depth or 1) - 1) .. screen:name(row.name)
       end },
-    { "WHERE", gap = 3, optional = true, shrink = 10, tail = true, drop = 1,
-      cell = function(row, screen) return screen:name(screens.place(row)) end },
+    options.group ~= "file" and { "WHERE", gap = 3, optional = true, shrink = 10, tail = true,
+      drop = 1, cell = function(row, screen) return screen:name(screens.place(row)) end } or nil,
   }
   if options.tree then table.insert(view, 4, own_change(show)) end
   if options.bounds then
@@ -129,7 +129,7 @@ local function markdown_view(show, options)
     { "Share B", right = true, cell = function(row) return side_share(row, "after") end },
     { titles[options.group or "function"]:lower():gsub("^%l", string.upper), code = true,
       cell = function(row) return ("· "):rep((row.depth or 1) - 1) .. row.name end },
-    { "Where", cell = screens.place },
+    options.group ~= "file" and { "Where", cell = screens.place } or nil,
   }
   if options.tree then table.insert(view, 5, own_change(show)) end
   if options.bounds then
