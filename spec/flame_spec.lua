@@ -470,6 +470,35 @@ describe("a view that is moved in", function()
     assert.equal(zoomed, view.top)
   end)
 
+  it("begins at what is hottest, or at what leads there on a small screen", function()
+    local view = view_of "a;b;c;d;e 90\na;x 10\nb 5\n"
+    view.selected = nil
+    view:lines(40, 14)
+    assert.equal("e", view:box().name)
+    view = view_of "a;b;c;d;e 90\na;x 10\nb 5\n"
+    view.selected = nil
+    view:lines(40, 6)
+    assert.equal("b", view:box().name)
+  end)
+
+  it("stands on its root with flames, and moves as it is seen", function()
+    local view = view_of(STACKS)
+    view.spec.flames = true
+    local lines = view:lines(40, 12)
+    assert.matches("|total 100", lines[10])
+    assert.matches("^|a 90", lines[9])
+    assert.matches("^|b 50", lines[8])
+    assert.equal("", lines[6])
+    assert.equal("a", press(view, "k"))
+    assert.equal("b", press(view, "\27[A"))
+    assert.equal("a", press(view, "j"))
+    press(view, "k\r")
+    lines = view:lines(40, 12)
+    assert.matches("^|total%.", lines[10])
+    assert.matches("^|a%.", lines[9])
+    assert.matches("|b 50", lines[8])
+  end)
+
   it("goes down to boxes without a row or a column, by a zoom", function()
     local view = view_of "a;b;c;d;e;f;g;h;i 1000\nz;narrow 1\n"
     view:lines(40, 5)
@@ -677,6 +706,7 @@ describe("pscope flame", function()
   it("compares on a real terminal: modes, vanished boxes, the sandwich of both sides", function()
     on_a_terminal({ "flame", "--diff", "./old.pb", "./cpu.pb" }, function(tmux, screen)
       local text = screen "hjkl move"
+      assert.matches("> pkg.leaf1   A .* B .* %+500%%", text) -- what changed most
       assert.matches("|%+total", text)
       assert.matches("|%*?%+?pkg.leaf1", text)
       tmux "send-keys d"

@@ -11,7 +11,8 @@ local meta = { __index = view }
 
 --- A view of something that has cells. `spec`: `cells(options)` with the rows' `base` for shares,
 --- `hit(options, after, back)`, `header(rows, width, most, strict)`, `detail(box, width, lines)`
---- (both lists of lines), `screen`, `colour`, `diff?`, `sandwich(name)`, `switch()`.
+--- (both lists of lines), `screen`, `colour`, `diff?`, `flames?` (the root is at the bottom),
+--- `sandwich(name)`, `switch()`.
 function keys.view(spec)
   return setmetatable({ spec = spec, top = 0, history = {} }, meta)
 end
@@ -200,6 +201,8 @@ local names = { h = "left", j = "down", k = "up", l = "right", ["\27[D"] = "left
   ["-"] = "parent", u = "back", ["\127"] = "back", ["\8"] = "back", ["\27"] = "back", n = "next",
   N = "previous", ["*"] = "same", s = "sandwich", ["?"] = "help", e = "elided", d = "mode" }
 
+local TURNED = { up = "down", down = "up" } -- where the root is at the bottom
+
 --- What a key is called; nil for keys that do nothing.
 ---@param key string
 ---@return string?
@@ -257,6 +260,7 @@ function view:key(key)
     return nil
   end
   local name = names[key]
+  if self.spec.flames then name = TURNED[name] or name end
   if name then moves[name](self) end
   return nil
 end

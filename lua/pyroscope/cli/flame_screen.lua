@@ -28,15 +28,37 @@ function drawing.asked(self, more)
   return more
 end
 
--- Where one looks first: the box that has most of its own.
+-- Where one looks first: the box that has most of its own; all that is below the last row counts
+-- as such.
 local function hottest(rows)
-  local best
-  for _, row in ipairs(rows) do
+  local best, most
+  for i, row in ipairs(rows) do
+    local cut = i == #rows and (rows.deep or 0) > 0
     for _, box in ipairs(row) do
-      if not box.other and (not best or box.self > best.self) then best = box end
+      local own = cut and box.total or box.self
+      if not box.other and (not best or own > most) then best, most = box, own end
     end
   end
   return best and best.node or 0
+end
+
+-- In a comparison: from the root down to where at least half of the change goes on.
+local function changed_most(rows, diff)
+  local function change(box)
+    return math.abs(box.after * diff.scales[2] - box.before * diff.scales[1])
+  end
+  local at = rows[1] and rows[1][1]
+  for i = 2, at and #rows or 0 do
+    local best
+    for _, box in ipairs(rows[i]) do
+      if box.parent == at.node and not box.other and (not best or change(box) > change(best)) then
+        best = box
+      end
+    end
+    if not best or change(best) < change(at) / 2 then break end
+    at = best
+  end
+  return at and at.node or 0
 end
 
 --- The lines of boxes of a layout, as this terminal draws them.
@@ -152,12 +174,17 @@ function drawing.lines(self, width, height)
   end
   for i, line in ipairs(lines) do lines[i] = flame.head(line, width) end
   self.rows, self.path = rows, rows.path
-  if not self.selected then self.selected = hottest(rows) end
+  if not self.selected then
+    self.selected = spec.diff and changed_most(rows, spec.diff) or hottest(rows)
+  end
   local room = height - foot - #lines
   local box = self:box()
   local shown = path_lines(self, rows, above, width)
   table.move(drawing.boxes(spec, rows, self.selected), 1, #rows, #shown + 1, shown)
-  for i = 1, room do lines[#lines + 1] = shown[i] or "" end
+  for i = 1, room do
+    -- flames stand on their root
+    lines[#lines + 1] = shown[spec.flames and room - i + 1 or i] or ""
+  end
   local below = drawing.foot(spec, box, width, height, status(self, rows))
   return table.move(below, 1, #below, #lines + 1, lines)
 end

@@ -27,7 +27,8 @@ local command = {
   formats = { "text", "json", "svg", "html", "folded", "speedscope", "dot", "tree", "pprof" },
   examples = { "pscope flame prod/checkout", "pscope flame cpu.pb.gz -o html --out cpu.html",
     "pscope flame prod/checkout --diff -2h -1h -1h now" },
-  notes = "On a terminal: hjkl or arrows move, Enter zooms, / searches, ? lists the keys. "
+  notes = "On a terminal: hjkl or arrows move, Enter zooms, / searches, ? lists the keys; it "
+    .. "begins at the hottest function, of a comparison where most of the change is. "
     .. "Otherwise, and with -o text, it is printed once, --width columns wide. The root is on top. "
     .. "Boxes are coloured by package; those under one column are counted. Truncated stacks are "
     .. "hatched. json is Pyroscope's flame graph JSON.",
@@ -72,6 +73,7 @@ local function print_once(run, options, spec, more)
 end
 
 local function move_in(options, spec, locate)
+  spec.flames = options.flames
   local view = require "pyroscope.cli.flame_keys".view(spec)
   if options.search then view:find(options.search) end
   return require "pyroscope.cli.flame_tty".run(view, locate)
