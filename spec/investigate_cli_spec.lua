@@ -192,3 +192,26 @@ describe("pscope investigate", function()
     end
   end)
 end)
+
+describe("an investigation of a captured bundle", function()
+  local here
+
+  setup(function() here = cli.folder() end)
+  teardown(function() cli.clean() end)
+
+  it("compares what was captured before with what was captured during", function()
+    local path = here .. "/kept"
+    local out, err, code = cli.run { "capture", TARGET, "--source", HOTSPOT, "--from",
+      "2026-11-20T20:03:30Z", "--to", "2026-11-20T20:06:00Z", "--blocks", "8", "--out", path }
+    assert.equal(0, code, out .. err)
+    out, err, code = cli.run { "investigate", "cpu", path .. "/", "--json" }
+    assert.equal(10, code, err)
+    local document = require "cjson".decode(out)
+    assert.matches("fieldNorm$", document.findings[1].path[document.findings[1].node + 1])
+    assert.equal("block", document.design.unit) -- a captured window has all pods in it
+    assert.equal(1795205010000, document.design.at_ms)
+    out, err, code = cli.run { "investigate", "memory", path .. "/" }
+    assert.equal(11, code, out .. err)
+    assert.is_nil(err:find "internal error")
+  end)
+end)

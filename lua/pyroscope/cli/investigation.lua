@@ -346,11 +346,13 @@ end
 function investigation.listener(run, options)
   local now = require "pyroscope.system".monotonic_ms
   local since = now()
-  local ok_mark = run.terminal.utf8 and "✓" or "+"
+  local ok_mark, seen = run.terminal.utf8 and "✓" or "+", {}
   return function(state)
     local step = state.step
     if not step then return run.progress:update(state) end
-    if not options.steps or not describe[step] then return end
+    -- what follows the first trees are details of findings
+    if not options.steps or not describe[step] or (step == "samples" and seen.samples) then return end
+    seen[step] = true
     run.progress:finish()
     local lines = describe[step](run, state)
     local seconds = (now() - since) / 1000

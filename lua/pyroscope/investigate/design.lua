@@ -46,7 +46,13 @@ function design.times(source, options, default_range)
   local range = windows.align(found, not stored and { now_ms = now, settle_ms = settle } or nil)
   local oldest
   local stats = source:stats()
-  if stored and not given and stats and stats.newest_ms then
+  local captured = stored and not given and source.capture and source.capture.windows or {}
+  if #captured > 0 then
+    -- files of a captured bundle are whole windows: its times are theirs
+    local hull = windows.hull(captured)
+    range.from_ms = windows.align(hull).from_ms
+    range.to_ms = hull.to_ms // windows.GRID * windows.GRID
+  elseif stored and not given and stats and stats.newest_ms then
     -- the end of the last profile reaches into a step in which none begins
     range.to_ms = windows.align({ from_ms = range.from_ms, to_ms = stats.newest_ms + 1 }).to_ms
   end
@@ -166,6 +172,8 @@ function design.unit(made, quality, options)
   if made.name ~= "before_after" and made.name ~= "quick" then return made end
   local forced = options and options.unit == "pod"
   if not quality.fresh and not forced then return made end
+  -- a captured window is one profile of all instances
+  if quality.merged then return made end
   local names = quality.instance_names
   local fewest = math.min(#names.A, #names.B)
   if not quality.instance_label or fewest < FEWEST_PROCESSES then

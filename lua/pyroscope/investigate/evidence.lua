@@ -159,7 +159,13 @@ end
 function evidence.mix(source, subject, design, findings, options)
   if #findings == 0 or not design.A[1] or not design.B[1] then return end
   local hulls = { A = hull_of(design.A), B = hull_of(design.B) }
+  local present = fetch.label_names(source, { selector = subject.selector,
+    from_ms = hulls.B.from_ms, to_ms = hulls.B.to_ms })
+  local asked = {}
   for _, label in ipairs(options.labels or MIXES) do
+    if not present or present[label] then asked[#asked + 1] = label end
+  end
+  for _, label in ipairs(asked) do
     local a, total_a = counts_by(source, subject, hulls.A, label)
     local b, total_b = counts_by(source, subject, hulls.B, label)
     local values, moved = sorted_values(a, b), 0

@@ -113,6 +113,19 @@ function fetch.sets(source, asked)
     { selector = asked.selector, labels = asked.labels })
 end
 
+--- Names of the labels in a window as a set; nil where the source does not tell.
+---@param source pyroscope.source
+---@param asked { selector: string, from_ms: integer, to_ms: integer }
+---@return table<string, boolean>?
+function fetch.label_names(source, asked)
+  local names = source.label_names and source:label_names({ from_ms = asked.from_ms,
+    to_ms = asked.to_ms }, { selector = asked.selector })
+  if not names then return nil end
+  local set = {}
+  for _, name in ipairs(names) do set[name] = true end
+  return set
+end
+
 --- Oldest and newest profile, once a run.
 ---@param source pyroscope.source
 ---@return pyroscope.stats? stats

@@ -4,6 +4,7 @@ local explain = require "pyroscope.investigate.explain"
 local fetch = require "pyroscope.investigate.fetch"
 local frames = require "pyroscope.investigate.frames"
 local lives = require "pyroscope.investigate.lives"
+local phases = require "pyroscope.investigate.phases"
 local special = require "pyroscope.investigate.stats.special"
 local stats = require "pyroscope.investigate.stats"
 local tree = require "pyroscope.investigate.tree"
@@ -57,7 +58,15 @@ function growth.trees(source, about, found, options)
   chosen = table.move(chosen, 1, math.min(PROCESSES, #chosen), 1, {})
   local label, version = found.survey.label, found.survey.version
   local design, strata = { A = {}, B = {}, unit = "window" }, nil
-  if source.kind == "store" then
+  if source.capture then
+    -- a captured window is one profile of all instances: those that there are
+    local from, to = math.huge, 0
+    for _, process in ipairs(chosen) do
+      from, to = math.min(from, process.from_ms), math.max(to, process.to_ms)
+    end
+    design.A = phases.captured(source, { type = about.types[1] }, { from_ms = from, to_ms = to },
+      true) or {}
+  elseif source.kind == "store" then
     strata = {}
     for i, process in ipairs(chosen) do
       local count = math.max(2, math.min(WINDOWS, #process.points))

@@ -37,13 +37,21 @@ function phases.cutting(found, A, B, options)
   return how
 end
 
--- Blocks of a captured bundle are the windows that were captured: no part of them can be told.
-local function captured_blocks(source, subject, window)
+--- Blocks of a captured bundle are the windows that were captured: no part of them can be told.
+---@param source pyroscope.source
+---@param subject { type: string }
+---@param window pyroscope.investigate.window
+---@param touching? boolean   those that only overlap the window too
+---@return pyroscope.investigate.window[]?
+function phases.captured(source, subject, window, touching)
   local list = {}
   for _, request in ipairs(source.capture and source.capture.requests or {}) do
-    if request.what == "profile" and request.profile_type == subject.type
-        and (request.status == "ok" or request.status == "no_data")
-        and request.from_ms >= window.from_ms and request.to_ms <= window.to_ms then
+    local fits = request.from_ms >= window.from_ms and request.to_ms <= window.to_ms
+    if touching then
+      fits = request.from_ms < window.to_ms and request.to_ms > window.from_ms
+    end
+    if fits and request.what == "profile" and request.profile_type == subject.type
+        and (request.status == "ok" or request.status == "no_data") then
       local block = { from_ms = request.from_ms, to_ms = request.to_ms }
       block.labels, block.selector = window.labels, window.selector
       list[#list + 1] = block
@@ -59,7 +67,7 @@ function phases.of_capture(source, subject, made)
   for _, side in ipairs { "A", "B" } do
     local hull = made.phases and made.phases[side] or windows.hull(made[side])
     hull.labels, hull.selector = made[side][1].labels, made[side][1].selector
-    made[side] = captured_blocks(source, subject, hull) or made[side]
+    made[side] = phases.captured(source, subject, hull) or made[side]
   end
   local K = math.min(#made.A, #made.B)
   if K == 1 then made.name, made.unit = "quick", "window" else made.unit = "block" end

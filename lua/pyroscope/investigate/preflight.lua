@@ -104,6 +104,21 @@ local function sets_of(source, subject, design, label, version_labels)
   return sets
 end
 
+-- Windows that touch, as one: a profile that began in one covers a part of the next.
+local function contiguous(list)
+  local merged = {}
+  for _, window in ipairs(list) do
+    local last = merged[#merged]
+    if last and not window.instance and window.from_ms == last.to_ms then
+      last.to_ms = window.to_ms
+    else
+      merged[#merged + 1] = { from_ms = window.from_ms, to_ms = window.to_ms,
+        instance = window.instance }
+    end
+  end
+  return merged
+end
+
 -- Counts, instances and coverage of a side from a survey.
 local function measure(quality, side, list, found)
   local by_instance, total = survey.count(found, list)
@@ -130,7 +145,7 @@ local function measure(quality, side, list, found)
     observed = observed + math.min(count * interval, span)
   end
   local whole, covered = 0, 0
-  for _, window in ipairs(list) do
+  for _, window in ipairs(contiguous(list)) do
     local gaps, share = history.gaps(survey.times(found, window),
       math.max(interval, found.step_ms), window)
     local length = window.to_ms - window.from_ms
@@ -140,6 +155,8 @@ local function measure(quality, side, list, found)
         table.insert(quality.gaps, { side = side, from_ms = gap.from_ms, to_ms = gap.to_ms })
       end
     end
+  end
+  for _, window in ipairs(list) do
     local _, n = survey.count(found, { window })
     window.profiles, window.seconds = n, n * interval / 1000
   end
@@ -330,7 +347,8 @@ function preflight.run(source, subject, design, options)
   local quality = { ok = true, profiles = { A = 0, B = 0 }, instances = { A = 0, B = 0 },
     instance_names = { A = {}, B = {} }, coverage = { A = 0, B = 0 }, versions = {},
     restarts = {}, gaps = {}, young = {}, warnings = {}, partial = false, fresh = false,
-    read_path = read_path(source), gates = gates, kind = subject.kind }
+    read_path = read_path(source), gates = gates, kind = subject.kind,
+    merged = source.capture and true or nil }
   local surveys, range = surveys_of(source, subject, design, options)
   if not surveys then return nil, range end
   local found = surveys.A

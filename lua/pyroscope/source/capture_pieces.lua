@@ -61,6 +61,9 @@ function pieces.plan(state)
   for _, name in ipairs { "instance", "version" } do
     if state.labels[name] then groups[#groups + 1] = { state.labels[name] } end
   end
+  if #groups == 3 then -- processes: an instance of a version
+    groups[4] = { state.labels.instance, state.labels.version }
+  end
   -- Steps begin where the incident does, so that its window and the one before are whole steps.
   local start = state.windows[1].from_ms
   local step = shared.step(state.hull)

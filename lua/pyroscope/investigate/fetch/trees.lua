@@ -56,11 +56,13 @@ local FATAL = { cancelled = true, auth = true, usage = true, config = true, unsu
 
 -- All answers by number of the question; the first error beside them.
 local function ask_all(source, questions, progress)
-  local profiles, failed, refused = {}, {}, nil
+  local profiles, failed, refused, lacking = {}, {}, nil, nil
   for i, profile, err in source:profiles(questions) do
     if profile then
       profiles[i] = profile
-    elseif err.kind ~= "no_data" then
+    elseif err.kind == "no_data" then
+      if err.code == "not_in_bundle" then lacking = err end
+    else
       if FATAL[err.kind] then
         close_all(profiles)
         return nil, err
@@ -70,7 +72,7 @@ local function ask_all(source, questions, progress)
     end
     if progress then progress { what = "profiles", done = i, total = #questions } end
   end
-  return profiles, failed, refused
+  return profiles, failed, refused, lacking
 end
 
 local function hidden(profiles)
@@ -97,7 +99,7 @@ local function climb(source, asked, windows, progress)
   while true do
     local questions, err = questions_of(asked, windows, nodes)
     if not questions then return nil, err end
-    local profiles, failed, refused = ask_all(source, questions, progress)
+    local profiles, failed, refused, lacking = ask_all(source, questions, progress)
     if not profiles then
       if best then close_all(best.profiles) end
       return nil, failed
@@ -111,7 +113,8 @@ local function climb(source, asked, windows, progress)
       nodes, rounds = fewer(nodes, refused), ROUNDS
     else
       if best then close_all(best.profiles) end
-      best = { profiles = profiles, failed = failed, nodes = nodes, refused = refused }
+      best = { profiles = profiles, failed = failed, nodes = nodes, refused = refused,
+        lacking = lacking }
       rounds = rounds + 1
       if not nodes or asked.max_nodes or rounds > ROUNDS or hidden(profiles) <= MOST_HIDDEN then
         return best
@@ -175,6 +178,20 @@ local function halved(list, unit)
   return table.move(list, first, first + math.max(#list // 2, 1) - 1, 1, half)
 end
 
+-- A trend over a captured bundle goes through the windows that it has.
+local function snap(source, asked)
+  local design = asked.design
+  if not source.capture or design.name ~= "trend" then return end
+  local hull = require "pyroscope.investigate.windows".hull(design.A, design.B)
+  local list = require "pyroscope.investigate.phases".captured(source,
+    { type = types_of(asked)[1] }, hull, true)
+  if not list or #list < 2 then return end
+  design.A, design.B = {}, {}
+  for i, window in ipairs(list) do
+    table.insert(i <= #list // 2 and design.A or design.B, window)
+  end
+end
+
 -- Lowers the effort until the questions fit into what may still be asked.
 local function fit(source, asked)
   local left = source.remaining and source:remaining()
@@ -211,6 +228,7 @@ end
 function trees.fetch(source, asked)
   local subject = subjects.complete { selector = asked.selector, type = asked.types or asked.type }
   local windows, design = {}, asked.design
+  snap(source, asked)
   fit(source, asked)
   for _, side in ipairs { "A", "B" } do
     for order, window in ipairs(design[side]) do
@@ -255,7 +273,7 @@ function trees.fetch(source, asked)
   if there.A == 0 or (there.B == 0 and #design.B > 0) then
     trees.close(samples)
     local side = there.A == 0 and "A (before)" or "B (after)"
-    return nil, failed or errors.new { kind = "no_data", code = "empty_side",
+    return nil, failed or found.lacking or errors.new { kind = "no_data", code = "empty_side",
       message = ("no profiles of %s on side %s"):format(asked.selector, side),
       hint = "look at a wider window, and at what there is: pscope series" }
   end
