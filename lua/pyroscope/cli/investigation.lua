@@ -351,7 +351,8 @@ function investigation.listener(run, options)
     local step = state.step
     if not step then return run.progress:update(state) end
     -- what follows the first trees are details of findings
-    if not options.steps or not describe[step] or (step == "samples" and seen.samples) then return end
+    local again = step == "samples" and seen.samples
+    if not options.steps or not describe[step] or again then return end
     seen[step] = true
     run.progress:finish()
     local lines = describe[step](run, state)
