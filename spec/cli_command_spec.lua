@@ -420,14 +420,7 @@ describe("pscope", function()
 end)
 
 -- `pprof -top` is the reference for every number that `top` prints.
-local function find_tool()
-  if os.execute "command -v pprof >/dev/null 2>&1" then return "pprof" end
-  local file = io.open "build/go/bin/pprof"
-  if file then
-    file:close()
-    return "build/go/bin/pprof"
-  end
-end
+local find_tool = require "spec.support.pprof_tool".find
 
 local function reference(tool, kind, unit, files)
   local rows, total = {}, nil

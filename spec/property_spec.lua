@@ -185,8 +185,8 @@ describe("every comparison", function()
     assert(a:save(folder .. "/a.pb.gz"))
     assert(b:save(folder .. "/b.pb.gz"))
     assert(diff:save(folder .. "/d.pb.gz"))
-    local pprof = "build/go/bin/pprof"
-    if not os.execute("test -x " .. pprof) then
+    local pprof = require "spec.support.pprof_tool".find()
+    if not pprof then
       os.execute("rm -r " .. folder)
       pending "needs google/pprof"
     end

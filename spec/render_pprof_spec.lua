@@ -152,14 +152,7 @@ describe("a profile written as pprof", function()
   end)
 end)
 
-local function find_tool()
-  if os.execute "command -v pprof >/dev/null 2>&1" then return "pprof" end
-  local file = io.open("build/go/bin/pprof", "rb")
-  if file then
-    file:close()
-    return "build/go/bin/pprof"
-  end
-end
+local find_tool = require "spec.support.pprof_tool".find
 
 local function output(tool, flags, kind, path)
   local pipe = assert(io.popen(("%s -symbolize=none -sample_index=%s %s %s 2>/dev/null"):format(

@@ -4,14 +4,7 @@ local cli = require "spec.support.cli"
 local pyroscope = require "pyroscope"
 local writer = require "spec.support.pprof_writer"
 
-local PPROF = "build/go/bin/pprof"
 local SAMPLE = "examples/data/cpu-hotspot"
-
-local function found(path)
-  local file = io.open(path, "rb")
-  if file then file:close() end
-  return file ~= nil
-end
 
 local function store_of(samples)
   local folder = cli.folder()
@@ -103,7 +96,8 @@ describe("filters by labels", function()
   end)
 
   it("mean what they mean in pprof, on real files", function()
-    if not found(PPROF) then pending "needs google/pprof" end
+    local pprof = require "spec.support.pprof_tool".find()
+    if not pprof then pending "needs google/pprof" end
     local pipe = assert(io.popen(("ls %s/cpu/*/*.pb.gz %s/memory/*/*.pb.gz | awk 'NR %% 9 == 1'")
       :format(SAMPLE, SAMPLE)))
     local compared = 0
@@ -111,7 +105,7 @@ describe("filters by labels", function()
       for _, tags in ipairs { { "tagfocus", "endpoint=/cart" }, { "tagfocus", "/search,endpoint" },
         { "tagignore", "endpoint" }, { "tagfocus", "bytes=1kb:64kb" }, { "tagignore", "bytes=:1kb" },
         { "tagfocus", "1mb:" }, { "tagfocus", "32b" }, { "tagignore", "512:1024" } } do
-        local theirs = assert(io.popen(("%s -raw -%s='%s' %s 2>/dev/null"):format(PPROF, tags[1],
+        local theirs = assert(io.popen(("%s -raw -%s='%s' %s 2>/dev/null"):format(pprof, tags[1],
           tags[2], path)))
         local text = theirs:read "a"
         theirs:close()

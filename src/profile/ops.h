@@ -44,7 +44,8 @@ pyr_status pyr_profile_heaviest (const pyr_profile *p, uint32_t **nodes,
                                  uint32_t *count, pyr_error *e);
 
 /* The server's rule: about 'n' nodes by total, the rest of each node's children in one leaf
-   "other". Nothing is cut where there are no more than n. */
+   "other", a function of that name included (as in its flame graphs; its trees count what was
+   cut as that function's own). Nothing is cut where there are no more than n. */
 pyr_status pyr_profile_truncate (pyr_profile *out, const pyr_profile *p, uint32_t n,
                                  pyr_error *e);
 

@@ -235,7 +235,9 @@ function profile:lines(file, options) end
 --- Distinct files of the profile.
 ---@return string[]
 function profile:files() end
---- At most about n nodes by the server's rule; what is cut becomes leaves named "other".
+--- At most about n nodes by the server's rule; what is cut becomes leaves named "other". Where
+--- anything is cut, a function really named `other` goes with it, and all that it calls: what it
+--- took and what was cut beside it could not be told apart, so both are said to be unknown.
 ---@param n integer               at least 1
 ---@return pyroscope.profile
 function profile:truncate(n) end
