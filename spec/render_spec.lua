@@ -265,7 +265,9 @@ describe("a picture", function()
     local bytes = trees.profile(stacks):render "svg"
     assert.equal(2, #boxes(parse(bytes)))
     assert.is_truthy(bytes:find("boxes under 0.5 px hidden: 1.0%", 1, true))
-    assert.equal(102, #boxes(parse(trees.profile(stacks):render("svg", { min_width = 0.01 }))))
+    local all = trees.profile(stacks):render("svg", { min_width = 0.01 })
+    assert.equal(102, select(2, all:gsub('<rect x="', ""))) -- with a title where one can point at
+    assert.equal(2, #boxes(parse(all)))
     local cut = trees.profile(example):truncate(2):render "svg"
     assert.is_truthy(cut:find('46.67% in truncated stacks ("other")', 1, true)
       or cut:find("46.67% in truncated stacks (&quot;other&quot;)", 1, true))

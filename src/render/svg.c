@@ -224,16 +224,16 @@ static void box (pyr_picture *g, uint32_t i, double x, double width) {
   uint32_t row = g->o->icicle ? n->level : g->levels - 1 - n->level;
   double y = (g->o->html ? 4.0 : TOP) + (double)row * ROW;
   double t = 0, before = 0, after = 0;
-  bool other = g->p->cut && pyr_profile_is_other(g->p, i);
+  bool other = g->p->cut && pyr_profile_is_other(g->p, i), bare;
   pyr_buffer *out = g->out;
   char *room, *at;
   if (g->texts.status != PYR_OK) {
     out->status = g->texts.status;
     return;
   }
-  if (width < POINTED && g->u == NULL) { /* nobody can point at it: no title */
-    pyr_buffer_add(out, "<g>", 3);
-  } else {
+  /* Nobody can point at what is narrower: no title, no group around it. */
+  bare = width < POINTED && g->u == NULL && i != 0;
+  if (!bare) {
     pyr_buffer_add(out, g->texts.data + l->at, l->length);
     if (other) pyr_buffer_text(out, " (cut off by the server; ask with more nodes)");
     if (g->u == NULL)
@@ -251,13 +251,15 @@ static void box (pyr_picture *g, uint32_t i, double x, double width) {
   at = pyr_put_decimal(at, (uint64_t)y); /* rows are whole pixels */
   at = PUT(at, ".0\" width=\"");
   at = hundredths(at, width > 0.4 ? width - 0.3 : width);
-  at = PUT(at, "\" height=\"16\" rx=\"1\" fill=\"");
+  at = bare ? PUT(at, "\" height=\"16\" fill=\"")
+            : PUT(at, "\" height=\"16\" rx=\"1\" fill=\"");
   out->len += (size_t)(at - room);
   if (l->hue != NULL && !other)
     pyr_buffer_add(out, l->hue, 7);
   else
     fill(g, i, t);
-  pyr_buffer_add(out, "\"/>", 3);
+  pyr_buffer_add(out, "\"/>\n", bare ? 4 : 3);
+  if (bare) return;
   if (width >= 4 * 6.6) label(g, pyr_picture_name(g, i), x, y, width);
   pyr_buffer_add(out, "</g>\n", 5);
 }
