@@ -68,7 +68,11 @@ function lives.find(source, about, range, options)
     rows, err = fetch.series(source, { selector = about.selector, types = about.types,
       from_ms = found.from_ms, to_ms = range.to_ms, step_ms = found.step_ms, group_by = by,
       limit = survey.LIMIT })
-    if not rows then return nil, err end
+    if not rows and err.code == "not_in_bundle" then
+      rows = found.rows -- captured by instance only
+    elseif not rows then
+      return nil, err
+    end
   end
   local result = { processes = {}, all = {}, survey = found, restarts = {} }
   for _, row in ipairs(rows) do
