@@ -247,7 +247,7 @@ function bundles.alloc(folder, options)
         local ill = i == bad and process.side == "B"
         local size = 2048 * (ill and options.larger or 1)
         local bytes = (options.short and 8e7 or 3e8) * site.part * process.luck(site.name)
-        if ill then bytes = bytes * (options.larger or options.more) end
+        if ill then bytes = bytes * (options.larger or options.more or 1) end
         local each = 1 - math.exp(-size / 524288)
         local count = random.poisson(bytes / size * each)
         result[i] = { math.floor(count / each * size), math.floor(count / each) }

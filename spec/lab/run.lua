@@ -53,7 +53,7 @@ local function work(worker)
       end)
       if not ok then
         io.stderr:write(("scene %s, run %d, set %s: %s\n"):format(name, i, set, err))
-        os.exit(1)
+        out[#out + 1] = "error\t1\n"
       end
       if #out > 1000 then
         io.write(table.concat(out))
@@ -92,4 +92,7 @@ if done < jobs then
 end
 local text, missed = score.markdown(rows, values)
 print(text)
-print(("\n%d goals missed; seeds: %s set, %d runs of a scene"):format(missed, set, runs))
+local errors = values.error and #values.error or 0
+print(("\n%d goals missed%s; seeds: %s set, %d runs of a scene"):format(missed,
+  errors > 0 and (", %d runs failed"):format(errors) or "", set, runs))
+if errors > 0 then os.exit(1) end
