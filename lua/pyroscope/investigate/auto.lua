@@ -160,6 +160,24 @@ local function beside(change, from_ms, to_ms, found)
   return not change or (change.time_ms >= from_ms - slack and change.time_ms <= to_ms + slack)
 end
 
+-- Two parts of a range: before and after a silence of all, else its halves.
+local function halves(source, subject, found, change, times, options)
+  local gap = silence(found)
+  if gap and not beside(change, gap.before, gap.after, found) then gap = nil end
+  if change and not gap then return nil end
+  local middle = (times.from_ms + times.to_ms) // 2 // windows.GRID * windows.GRID
+  local a_end, b_start = gap and gap.before or middle, gap and gap.after or middle
+  local made, err = phases.of(source, subject, { from_ms = times.from_ms, to_ms = a_end },
+    { from_ms = b_start, to_ms = times.to_ms }, options,
+    { change_source = "none", at_ms = gap and gap.after or nil })
+  if not made then return nil, err end
+  table.insert(made.notes, { code = "no_change_point", message = gap
+    and "no change was named: what lies before and after a silence is compared"
+    or "no change was named or found: the first half is compared with the second" })
+  return made
+end
+
+
 -- What a store is asked when nobody says what to compare: the windows that its capture names, a
 -- version that took over, a silence between two phases, a change of the total (nil: the caller's),
 -- else its two halves.
@@ -176,19 +194,13 @@ local function of_store(source, subject, found, change, times, options)
   if names and beside(change, moment, moment, found) then
     return auto.versions(source, subject, names, times, options)
   end
-  local gap = silence(found)
-  if gap and not beside(change, gap.before, gap.after, found) then gap = nil end
-  if change and not gap then return nil end
-  local middle = (times.from_ms + times.to_ms) // 2 // windows.GRID * windows.GRID
-  local a_end, b_start = gap and gap.before or middle, gap and gap.after or middle
-  local made, err = phases.of(source, subject, { from_ms = times.from_ms, to_ms = a_end },
-    { from_ms = b_start, to_ms = times.to_ms }, options,
-    { change_source = "none", at_ms = gap and gap.after or nil })
-  if not made then return nil, err end
-  table.insert(made.notes, { code = "no_change_point", message = gap
-    and "no change was named: what lies before and after a silence is compared"
-    or "no change was named or found: the first half is compared with the second" })
-  return made
+  return halves(source, subject, found, change, times, options)
+end
+
+-- Does anything lie in windows?  One coarse look at all of them.
+local function profiled(source, subject, list, options)
+  local earlier = survey.of(source, subject, windows.hull(list), options)
+  return earlier ~= nil and #earlier.names > 0
 end
 
 -- The design, and the changes that went away again.
@@ -223,16 +235,19 @@ local function choose(source, subject, times, options)
     made = windows.same_time({ from_ms = times.to_ms - length, to_ms = times.to_ms },
       { 1, 2, 3, 4, 5, 6, 7 }, { oldest_ms = times.oldest_ms })
   end
-  if #made.A > 0 then
+  if #made.A > 0 and profiled(source, subject, made.A, options) then
     if effort.D == 1 then
       made.A = { made.A[#made.A] }
       made.name, made.unit, made.notes = "quick", "window", {}
     end
     return made, gone
   end
-  return phases.of(source, subject, { from_ms = times.to_ms - 2 * length,
-    to_ms = times.to_ms - length }, { from_ms = times.to_ms - length, to_ms = times.to_ms },
-    options, { change_source = "none" })
+  local before = { from_ms = times.to_ms - 2 * length, to_ms = times.to_ms - length }
+  if times.given and not profiled(source, subject, { before }, options) then
+    return halves(source, subject, found, nil, times, options)
+  end
+  return phases.of(source, subject, before, { from_ms = times.to_ms - length,
+    to_ms = times.to_ms }, options, { change_source = "none" })
 end
 
 --- What is compared when nobody says: the newest change of the total that lasts, else the same
