@@ -60,14 +60,14 @@ function auto.versions(source, subject, names, times, options)
   local enough = 2 * math.max(found.interval_ms, windows.GRID)
   if A and B and A.to_ms - A.from_ms >= enough and B.to_ms - B.from_ms >= enough then
     A.to_ms, B.from_ms = A.to_ms - gap, B.from_ms + gap
-    A.from_ms = math.max(A.from_ms, A.to_ms - K * block)
-    B.to_ms = math.min(B.to_ms, B.from_ms + K * block)
+    A.from_ms = math.max(A.from_ms, A.to_ms - phases.reach(options))
+    B.to_ms = math.min(B.to_ms, B.from_ms + phases.reach(options))
     A.labels, B.labels = { [found.version] = a.name }, { [found.version] = b.name }
     return phases.of(source, subject, A, B, options,
       { at_ms = b.first_ms, change_source = "versions" })
   end
   local from, to = math.max(a.first_ms, b.first_ms), math.min(a.last_ms, b.last_ms)
-  from = math.max(from, to - K * block)
+  from = math.max(from, to - phases.reach(options))
   local made = windows.canary { window = { from_ms = from, to_ms = to }, K = K,
     label = found.version, a = a.name, b = b.name, block_ms = block,
     interval_ms = found.interval_ms }

@@ -135,10 +135,9 @@ local function by_label(source, subject, A, B, times, options)
     end
   end
   local effort = phases.effort(options)
-  local block = duration(options.block, 5 * MINUTE)
   local from = times.from_ms
   if not times.given and source.kind ~= "store" then
-    from = math.max(from, times.to_ms - effort.K * block)
+    from = math.max(from, times.to_ms - phases.reach(options))
   end
   local window = { from_ms = from, to_ms = times.to_ms }
   local found, err = survey.of(source, subject, window, options)
@@ -225,8 +224,7 @@ local function choose(source, subject, options, range)
   if not moment then return nil, err end
   local hull = { from_ms = times.from_ms, to_ms = times.to_ms }
   if not times.given and source.kind ~= "store" then
-    local half = phases.effort(options).K * duration(options.block, 5 * MINUTE)
-      + duration(options.gap, 5 * MINUTE)
+    local half = phases.reach(options) + duration(options.gap, 5 * MINUTE)
     hull.from_ms = math.min(hull.from_ms, moment - half)
   end
   if moment <= hull.from_ms or moment >= hull.to_ms then
@@ -235,7 +233,7 @@ local function choose(source, subject, options, range)
         timespec.rfc3339(hull.to_ms)))
   end
   local K = phases.effort(options).K
-  local reach = K * duration(options.block, 5 * MINUTE) + duration(options.gap, 5 * MINUTE)
+  local reach = phases.reach(options) + duration(options.gap, 5 * MINUTE)
   local near = windows.align { from_ms = math.max(hull.from_ms, moment - reach),
     to_ms = math.min(hull.to_ms, moment + reach) }
   local found

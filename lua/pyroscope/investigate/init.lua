@@ -166,10 +166,14 @@ local function clock_of(source)
 end
 
 -- Settings of the source for the length of a run.
-local function set_up(source, options)
+local function set_up(source, options, given)
   if source.kind ~= "client" then return function() end end
   local cache, look_around = source.options.cache, source.options.look_around
   if options.cache ~= nil then source.options.cache = options.cache end
+  -- how many are in flight is settled by the first request
+  if given and given.concurrency and not source.transport then
+    source.options.concurrency = given.concurrency
+  end
   -- an empty window of many is an answer; what lies near it is asked once, for all of them
   source.options.look_around = false
   return function()
@@ -198,7 +202,7 @@ function investigate.run(recipe, source, given, level)
   local options = completed(found, given, level)
   options.clock = options.clock or clock_of(source)
   local deadline = options.deadline and require "pyroscope.timespec".duration(options.deadline)
-  local restore = set_up(source, options)
+  local restore = set_up(source, options, given)
   local proxy, finish = require "pyroscope.investigate.recorder".wrap(source, {
     max_requests = (source.kind ~= "store" or (given or {}).max_requests)
       and options.max_requests or nil, deadline_ms = deadline,

@@ -22,6 +22,15 @@ function phases.effort(options)
   return phases.efforts[options.effort or "standard"]
 end
 
+--- How long a phase is, at most: K blocks of 5 minutes; where nothing is cut, as long as that.
+---@param options table
+---@return integer ms
+function phases.reach(options)
+  local K = phases.effort(options).K
+  if K == 1 then K = phases.efforts.standard.K end
+  return K * phases.duration(options.block, 300000)
+end
+
 --- How a survey says to cut two phases: the interval, the times of few profiles.
 function phases.cutting(found, A, B, options)
   local how = { K = phases.effort(options).K, interval_ms = found.known_interval

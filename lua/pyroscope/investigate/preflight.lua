@@ -4,6 +4,7 @@
 local errors = require "pyroscope.errors"
 local fetch = require "pyroscope.investigate.fetch"
 local history = require "pyroscope.investigate.history"
+local instruments = require "pyroscope.investigate.instruments"
 local processes = require "pyroscope.investigate.processes"
 local subjects = require "pyroscope.investigate.subject"
 local survey = require "pyroscope.investigate.survey"
@@ -13,7 +14,7 @@ local preflight = {}
 
 --- The gates, with their defaults.
 preflight.gates = { profiles = 10, samples = 1000, few_samples = 20000, coverage = 0.5,
-  full_coverage = 0.8, other = 0.02, tree_ratio = 0.02, interval_ratio = 1.2 }
+  full_coverage = 0.8, other = 0.02 }
 
 ---@class pyroscope.quality
 ---@field ok boolean
@@ -53,27 +54,6 @@ local function read_path(source)
   if source.kind == "store" then return "files" end
   local server = source.server and source:server()
   return server and server.storage or "unknown"
-end
-
--- Values of a label in the windows of a side, by which windows the sets were asked for.
-local function values_of(sets, label)
-  local seen, list = {}, {}
-  for _, set in ipairs(sets) do
-    local value = label and set[label]
-    if value and value ~= "" and not seen[value] then
-      seen[value], list[#list + 1] = true, value
-    end
-  end
-  table.sort(list)
-  return list
-end
-
-local function same(a, b)
-  if #a ~= #b then return false end
-  for i, value in ipairs(a) do
-    if b[i] ~= value then return false end
-  end
-  return true
 end
 
 -- Sides -------------------------------------------------------------------------------------
@@ -197,67 +177,6 @@ local function count_windows(source, subject, design, quality)
   return true
 end
 
--- Same profiler? ----------------------------------------------------------------------------
-
-local function profiler_of(quality, sets, surveys, design)
-  for _, label in ipairs(survey.profilers) do
-    local a, b = values_of(sets.A, label), values_of(sets.B, label)
-    if #a > 0 and #b > 0 and not same(a, b) then
-      quality.profiler_changed = { label = label, A = table.concat(a, ", "),
-        B = table.concat(b, ", ") }
-    end
-  end
-  local intervals = {}
-  for _, side in ipairs { "A", "B" } do
-    local found = surveys[side]
-    local series, points = {}, 0
-    for _, name in ipairs(found.names) do
-      local mine = {}
-      for _, point in ipairs(found.instances[name].points) do
-        for _, window in ipairs(design[side]) do
-          if point.time_ms >= window.from_ms and point.time_ms < window.to_ms then
-            mine[#mine + 1] = point
-            break
-          end
-        end
-      end
-      points = points + #mine
-      series[#series + 1] = mine
-    end
-    intervals[side] = points >= 20 and history.interval(series) or nil
-  end
-  local a, b = intervals.A, intervals.B
-  if a and b and math.max(a, b) > preflight.gates.interval_ratio * math.min(a, b)
-      and not quality.profiler_changed then
-    quality.profiler_changed = { label = "interval", A = ("%g s"):format(a / 1000),
-      B = ("%g s"):format(b / 1000) }
-  end
-  local change = quality.profiler_changed
-  if change then
-    warn(quality, "instrumentation_changed", ("the profiler changed: %s %s, then %s"):format(
-      change.label, change.A, change.B))
-  end
-end
-
--- Flows that may be uploaded as lifetime counters.
-local COUNTERS = { alloc_bytes = true, alloc_objects = true, mutex_delay = true,
-  mutex_count = true, block_delay = true, block_count = true }
-
-local function counters_of(quality, subject, found)
-  if not COUNTERS[subject.class] then return end
-  local like, told = 0, 0
-  for _, name in ipairs(found.names) do
-    local yes, about = history.counter_like(found.instances[name].points)
-    if about.steps >= 20 then told = told + 1 end
-    if yes then like = like + 1 end
-  end
-  if like > 0 and like >= told / 2 then
-    quality.counter_like = true
-    warn(quality, "counter_like", "the profiles look like lifetime counters, not like deltas: "
-      .. "send deltas (godeltaprof), or scrape with delta on")
-  end
-end
-
 -- Sides of one selector are looked at together; those with labels of their own (two versions in one
 -- window) each apart.
 local function surveys_of(source, subject, design, options)
@@ -359,7 +278,7 @@ function preflight.run(source, subject, design, options)
     options.version_labels or { found.version })
   if not sets then return nil, err end
   for _, side in ipairs { "A", "B" } do
-    quality.versions[side] = values_of(sets[side], found.version)
+    quality.versions[side] = instruments.values(sets[side], found.version)
   end
   if #found.rows > 0 then
     for _, side in ipairs { "A", "B" } do measure(quality, side, design[side], surveys[side]) end
@@ -387,8 +306,8 @@ function preflight.run(source, subject, design, options)
         :format(require "pyroscope.units".span(all)))
     end
   end
-  profiler_of(quality, sets, surveys, design)
-  counters_of(quality, subject, found)
+  instruments.profiler(quality, sets, surveys, design)
+  instruments.counters(quality, subject, found)
   if found.throttled then
     quality.throttled = true
     warn(quality, "throttled", "the server took a part of the profiles only")

@@ -168,8 +168,8 @@ end
 ---@return pyroscope.design
 function windows.before_after(at_ms, options)
   options = options or {}
-  local K, block, gap = options.K or 8, options.block_ms or 5 * MINUTE, options.gap_ms
-    or 5 * MINUTE
+  local K, gap = options.K or 8, options.gap_ms or 5 * MINUTE
+  local block = options.block_ms or (K == 1 and 8 or 1) * 5 * MINUTE
   local before = options.from_ms and at_ms - options.from_ms or math.huge
   local after = options.to_ms and options.to_ms - at_ms or math.huge
   local shorter = math.min(before, after)
