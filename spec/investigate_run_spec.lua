@@ -146,6 +146,14 @@ describe("an investigation", function()
     found.samples.quantum = 10000000
     inv.preflight.samples(found.quality, found.samples, { class = "cpu" })
     assert.equal(4429, found.quality.samples.A // 1)
+    assert.same({ A = 1.0, B = 1.0 }, found.quality.tree_ratio)
+    -- a server that kept only the totals of some profiles
+    for _, point in ipairs(found.quality.surveys.B.instances["checkout-0"].points) do
+      point.value = 2 * point.value
+    end
+    inv.preflight.samples(found.quality, found.samples, { class = "cpu" })
+    assert.near(0.75, found.quality.tree_ratio.B, 0.02)
+    assert.equal("sampled_ingest", found.quality.warnings[#found.quality.warnings - 1].code)
     assert.is_true(found.quality.ok)
     found.samples.quantum = 100000000
     inv.preflight.samples(found.quality, found.samples, { class = "cpu" })

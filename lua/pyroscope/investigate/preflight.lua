@@ -14,7 +14,7 @@ local preflight = {}
 
 --- The gates, with their defaults.
 preflight.gates = { profiles = 10, samples = 1000, few_samples = 20000, coverage = 0.5,
-  full_coverage = 0.8, other = 0.02 }
+  full_coverage = 0.8, other = 0.02, tree_ratio = 0.02 }
 
 ---@class pyroscope.quality
 ---@field ok boolean
@@ -335,6 +335,32 @@ local function quantum_of(samples)
   return quantum
 end
 
+-- Tree totals over series sums of each side; nil where they cannot be compared: windows beside the
+-- steps, instances that are left out.
+local function tree_ratio(quality, samples, sum)
+  local surveys = quality.surveys
+  if not surveys or quality.kind == "stock" or quality.counter_like then return nil end
+  local series = { A = 0, B = 0 }
+  for _, sample in ipairs(samples) do
+    local found = surveys[sample.side]
+    local step = found.step_ms
+    if found.left_out > 0 or not sample.from_ms or (sample.from_ms - found.from_ms) % step ~= 0
+        or (sample.to_ms - found.from_ms) % step ~= 0 then
+      return nil
+    end
+    for _, name in ipairs(found.names) do
+      for _, point in ipairs(found.instances[name].points) do
+        if point.time_ms >= sample.from_ms and point.time_ms < sample.to_ms
+            and (not sample.instance or sample.instance == name) then
+          series[sample.side] = series[sample.side] + point.value
+        end
+      end
+    end
+  end
+  if series.A <= 0 or series.B <= 0 then return nil end
+  return { A = sum.A / series.A, B = sum.B / series.B }
+end
+
 --- What the trees add: raw samples a side (once `samples.quantum` is known), what is hidden in
 --- `other`, whether trees and series agree. Changes and returns the quality.
 ---@param quality pyroscope.quality
@@ -364,6 +390,13 @@ function preflight.samples(quality, samples, options)
       .. (samples.failed and samples.failed.message or "unknown"))
   end
   local class = options and options.class
+  local ratio = not WITHOUT_STACKS[class or ""] and tree_ratio(quality, samples, sum) or nil
+  quality.tree_ratio = ratio
+  if ratio and math.max(math.abs(ratio.A - 1), math.abs(ratio.B - 1)) > quality.gates.tree_ratio
+  then
+    warn(quality, "sampled_ingest", ("trees hold %.0f%% before and %.0f%% after of what the series "
+      .. "say: some profiles were stored as totals"):format(100 * ratio.A, 100 * ratio.B))
+  end
   local q = quantum_of(samples)
   if q and q > 0 and quality.kind ~= "stock" and not WITHOUT_STACKS[class or ""] then
     quality.samples = { A = sum.A / q, B = sum.B / q }
