@@ -4,6 +4,7 @@ local analyse_load = require "pyroscope.investigate.normalise"
 local explain = require "pyroscope.investigate.explain"
 local fetch = require "pyroscope.investigate.fetch"
 local frames = require "pyroscope.investigate.frames"
+local special = require "pyroscope.investigate.stats.special"
 local stats = require "pyroscope.investigate.stats"
 local tree = require "pyroscope.investigate.tree"
 local types = require "pyroscope.types"
@@ -173,7 +174,8 @@ local function finding_of(u, site, sites, raw, context)
   return finding
 end
 
--- Do waits last to the end of side B?  By blocks of all instances, in order of time.
+-- Do waits last to the end of side B?  By blocks of all instances, in order of time. Waits come in
+-- bursts: what lasts is a last third whose median is still worth a finding.
 local function persistence(case, findings, options)
   if #findings == 0 or case.quality.counter_like then return end
   local first = case.design.B[1]
@@ -197,16 +199,24 @@ local function persistence(case, findings, options)
   for _, finding in ipairs(findings) do
     local values = by_name[finding.name] or {}
     local third = (#u.samples + 2) // 3
-    local all, late = 0, 0
+    local all, late, last = 0, 0, {}
+    local up = finding.delta.abs > 0 and 1 or -1
     for k = 1, #u.samples do
       local change = (values[k] or 0) / n - finding.before.total
       all = all + change / #u.samples
-      if k > #u.samples - third then late = late + change / third end
+      if k > #u.samples - third then
+        late = late + change / third
+        last[#last + 1] = change * up
+      end
     end
     local ratio = all ~= 0 and late / all or 0
     local state = "unknown"
     if third >= 3 then
-      state = ratio >= 0.5 and "persists" or ratio >= 0.2 and "fading" or "transient"
+      if special.median(last) >= options.bar then
+        state = "persists"
+      else
+        state = ratio >= 0.5 and "unknown" or ratio >= 0.2 and "fading" or "transient"
+      end
     end
     finding.persistence = { state = state, ratio = ratio }
   end
