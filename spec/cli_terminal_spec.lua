@@ -77,6 +77,45 @@ describe("pscope on a terminal", function()
     end
   end)
 
+  it("makes links of places that are here, on terminals that have links", function()
+    assert(os.execute(("mkdir -p '%s/encoding/json/a b' && touch %s/encoding/json/encode.go"):format(
+      here, here)))
+    local line = "top ./world -n 2 --from -1h --no-pager"
+    for _, env in ipairs { { TERM = "xterm-256color", VTE_VERSION = "7000" },
+      { TERM = "xterm-kitty" }, { TERM = "xterm", TERM_PROGRAM = "vscode" } } do
+      local out = typed(line, { env = env })
+      assert.matches("\27]8;;file://[^/]+" .. here:gsub("%p", "%%%0")
+        .. "/encoding/json/encode%.go\27\\encoding/json/encode.go:704\27]8;;\27\\", out)
+      assert.equal(2, select(2, out:gsub("\27]8;", ""))) -- runtime/mgcmark.go is not here
+      assert.equal(plain(typed(line)), (plain(out):gsub("\27]8;[^\27]*\27\\", "")))
+    end
+    for _, other in ipairs { { { TERM = "xterm" } }, { { TERM = "screen", VTE_VERSION = "1" } },
+      { { TERM = "dumb", VTE_VERSION = "1" } }, { { TERM = "xterm-kitty" }, " --color never" },
+      { { TERM = "xterm-kitty" }, " -o md" } } do
+      assert.is_nil((typed(line .. (other[2] or ""), { env = other[1] })):find("\27]8;", 1, true))
+    end
+    assert.is_nil(cli.run({ "top", "./world" }, { folder = here, env = { TERM = "xterm-kitty" } })
+      :find("\27]", 1, true))
+  end)
+
+  it("prints +line file for an editor, the path as it is here", function()
+    assert(os.execute(("mkdir -p %s/json && touch %s/json/encode.go"):format(here, here)))
+    os.execute(("rm -rf %s/encoding"):format(here))
+    for line, expected in pairs { ["top ./world -n 2 --from -1h"] =
+        "+704 json/encode.go\n+1446 runtime/mgcmark.go\n",
+      ["diff ./world -2h -1h -1h now -n 1"] = "+704 json/encode.go\n",
+      ["list json.structEncoder.encode ./world --from -1h"] = "+704 json/encode.go\n" } do
+      local words = {}
+      for word in (line .. " --editor"):gmatch "%S+" do words[#words + 1] = word end
+      local out, err, code = cli.run(words, { folder = here })
+      assert.equal(0, code, err)
+      assert.equal(expected, out:sub(1, #expected), line)
+    end
+    local _, err, code = cli.run({ "top", "./world", "--editor", "-o", "csv" }, { folder = here })
+    assert.equal(2, code)
+    assert.matches("--editor and -o csv exclude each other", err, 1, true)
+  end)
+
   it("has colour there, and none with NO_COLOR or a dumb terminal", function()
     assert.matches("\27%[1m", (typed "top ./world -n 2 --no-pager"))
     for _, env in ipairs { { TERM = "xterm", NO_COLOR = "1" }, { TERM = "dumb" } } do

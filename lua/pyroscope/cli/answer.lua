@@ -94,6 +94,7 @@ local writers = {
   end,
   md = function(document) return require "pyroscope.output.md".write(document) end,
   names = function(document) return require "pyroscope.output.names".write(document) end,
+  editor = function(document) return require "pyroscope.output.editor".write(document) end,
   quickfix = function(document) return require "pyroscope.output.quickfix".write(document) end,
   table = function(document, look)
     return require "pyroscope.output.table".write(document, look)

@@ -74,6 +74,7 @@ flags.groups = {
   { name = "output", title = "output",
     { "-o", "--output", name = "format", value = "FORMAT", kind = "format", help = "" },
     { "--json", name = "json", help = "the same as -o json" },
+    { "--editor", name = "editor", help = "+line file, for an editor's command line" },
     { "--fields", name = "fields", value = "A,B", kind = "list",
       help = "these fields of the rows; `--fields list` names them" },
     { "--budget", name = "budget", value = "BYTES", kind = "size",

@@ -35,6 +35,7 @@ function options.sections(command)
         if flag.name == "json" and not (command.formats and options.has(command, "json")) then
           fits = false
         end
+        if flag.name == "editor" and not options.has(command, "quickfix") then fits = false end
         if (flag.name == "fields" or flag.name == "budget") and not command.columns then
           fits = false
         end
@@ -383,11 +384,13 @@ function options.parse(command, arguments)
   end
   local values, err = checked(command, index, parsed)
   if not values then return nil, err end
-  if values.json then
-    if values.format and values.format ~= "json" then
-      return usage(("--json and -o %s exclude each other"):format(values.format))
+  for _, format in ipairs { "json", "editor" } do
+    if values[format] then
+      if values.format and values.format ~= format then
+        return usage(("--%s and -o %s exclude each other"):format(format, values.format))
+      end
+      values.format = format
     end
-    values.format = "json"
   end
   return exclusive(wide(values))
 end

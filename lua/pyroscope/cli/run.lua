@@ -18,7 +18,7 @@ local meta = { __name = "pyroscope.run", __index = run }
 local function screen_for(terminal, options, color)
   return require "pyroscope.cli.screen".new {
     width = terminal.width, utf8 = terminal.utf8, color = color,
-    cut = terminal.output and not options.no_truncate,
+    cut = terminal.output and not options.no_truncate, links = terminal.links,
   }
 end
 

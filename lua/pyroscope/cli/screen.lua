@@ -18,7 +18,7 @@ local styles = {
 function screen.new(options)
   local self = {
     width = options.width or 100, utf8 = options.utf8 or false,
-    color = options.color or false, cuts = options.cut or false,
+    color = options.color or false, cuts = options.cut or false, links = options.links or false,
   }
   self.dot = self.utf8 and " · " or " | "
   self.up = self.utf8 and "▲" or "^"
@@ -235,10 +235,11 @@ local function picked(list, rows, kept)
   local columns_left, moved = {}, {}
   for k, c in ipairs(kept) do columns_left[k] = list[c] end
   for r, row in ipairs(rows) do
-    moved[r] = { styles = {} }
+    moved[r] = { styles = {}, links = {} }
     for k, c in ipairs(kept) do
       moved[r][k] = row[c]
       moved[r].styles[k] = row.styles and row.styles[c]
+      moved[r].links[k] = row.links and row.links[c]
     end
   end
   return columns_left, moved
@@ -332,8 +333,9 @@ function methods:table(list, rows, options)
   end
   for _, row in ipairs(rows) do
     line(row, function(c, cell)
-      local style = row.styles and row.styles[c]
-      return style and self:style(style, cell) or cell
+      local style, url = row.styles and row.styles[c], row.links and row.links[c]
+      cell = style and self:style(style, cell) or cell
+      return url and ("\27]8;;%s\27\\%s\27]8;;\27\\"):format(url, cell) or cell
     end)
   end
   return lines

@@ -28,6 +28,23 @@ local function colour(choice, is_terminal)
   return is_terminal and os.getenv "TERM" ~= "dumb"
 end
 
+-- Terminals that make a link of OSC 8, as far as they say who they are. What multiplexes them may
+-- not pass it on.
+local function links(is_terminal)
+  local term = os.getenv "TERM" or ""
+  if not is_terminal or term == "dumb" or term:find "^screen" or term:find "^tmux" then
+    return false
+  end
+  for _, name in ipairs { "VTE_VERSION", "KITTY_WINDOW_ID", "KONSOLE_VERSION", "WT_SESSION",
+    "WEZTERM_PANE", "ALACRITTY_WINDOW_ID" } do
+    if (os.getenv(name) or "") ~= "" then return true end
+  end
+  local programs = { ["iTerm.app"] = true, WezTerm = true, vscode = true, ghostty = true,
+    Hyper = true }
+  return programs[os.getenv "TERM_PROGRAM"] == true or term:find "kitty" ~= nil
+    or term:find "^foot" ~= nil or term:find "^alacritty" ~= nil
+end
+
 ---@class pyroscope.terminal
 ---@field output boolean   stdout is a terminal
 ---@field errors boolean   stderr is a terminal
@@ -35,6 +52,7 @@ end
 ---@field height integer
 ---@field utf8 boolean
 ---@field color boolean
+---@field links boolean    files that are named can be clicked
 
 --- Looks at the terminal; `choice` is the value of `--color`.
 ---@param choice? "auto"|"always"|"never"
@@ -49,6 +67,7 @@ function terminal.detect(choice)
     output = output, errors = errors,
     width = math.max(40, width or 100), height = height or 24,
     utf8 = utf8_locale(), color = colour(choice, output), error_color = colour(choice, errors),
+    links = choice ~= "never" and links(output),
   }
 end
 

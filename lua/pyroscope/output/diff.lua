@@ -107,7 +107,8 @@ local function view_of(show, rows, rest, options)
         return ("  "):rep((row.depth or 1) - 1) .. screen:name(row.name)
       end },
     options.group ~= "file" and { "WHERE", gap = 3, optional = true, shrink = 10, tail = true,
-      drop = 1, cell = function(row, screen) return screen:name(screens.place(row)) end } or nil,
+      place = true, drop = 1,
+      cell = function(row, screen) return screen:name(screens.place(row)) end } or nil,
   }
   if options.tree then table.insert(view, 4, own_change(show)) end
   if options.bounds then

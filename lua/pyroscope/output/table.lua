@@ -22,10 +22,13 @@ function tables.write(document, screen)
     if #lines > 0 then lines[#lines + 1] = "" end
     local rows = {}
     for r, row in ipairs(document.rows) do
-      local cells = { styles = {} }
+      local cells = { styles = {}, links = {} }
       for c, column in ipairs(document.view) do
         cells[c] = column.cell(row, screen) or ""
         cells.styles[c] = column.style and column.style(row) or nil
+        if screen.links and column.place then
+          cells.links[c] = require "pyroscope.cli.here".url(row.file)
+        end
       end
       rows[r] = cells
     end

@@ -79,15 +79,10 @@ local function move_in(options, spec, locate)
   return require "pyroscope.cli.flame_tty".run(view, locate)
 end
 
--- The longest end of the path that is a file here.
 local function file_here(file, line)
   if not file or file == "" then return nil, "the profile does not say where its source is" end
-  local path = file
-  while path do
-    local stat = require "pyroscope.system".stat(path)
-    if stat and stat.type == "file" then return { file = path, line = line } end
-    path = path:match "^/?[^/]*/(.*)$"
-  end
+  local path = require "pyroscope.cli.here".path(file)
+  if path then return { file = path, line = line } end
   return nil, "not below this folder: " .. screens.printable(file)
 end
 

@@ -89,7 +89,7 @@ local function view(self, rows, group)
       end, style = function() return "bar" end },
     { titles[group or "function"], gap = 3, shrink = 16, min = 31, screen_only = true,
       cell = function(row, screen) return screen:name(row.name) end },
-    { "WHERE", gap = 3, optional = true, shrink = 6, tail = true, screen_only = true,
+    { "WHERE", gap = 3, optional = true, shrink = 6, tail = true, place = true, screen_only = true,
       cell = function(row, screen)
         return place(row) ~= row.name and screen:name(place(row)) or ""
       end },

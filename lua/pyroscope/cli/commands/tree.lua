@@ -143,7 +143,7 @@ local function build(self, all, nodes, n, options)
     { "FUNCTION", gap = 3, shrink = 30, cell = function(row, screen)
       return indent:rep(row.depth) .. screen:name(row.name)
     end },
-    { "WHERE", gap = 3, optional = true, shrink = 10, tail = true,
+    { "WHERE", gap = 3, optional = true, shrink = 10, tail = true, place = true,
       cell = function(row, screen) return screen:name(place(row)) end },
   }
   document.notes = function()
