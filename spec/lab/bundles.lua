@@ -25,7 +25,7 @@ end
 --- `short`: ten windows and about 950 samples a pod and phase, as in recorded incidents; `one`: the
 --- processes go on and one pod is ill.
 ---@param folder string
----@param options table          fault, factor, share, variant, load, spike, fresh, short, one
+---@param options table          fault, factor, share, variant, load, spike, fresh, short, one, cold
 ---@return lab.bundle?
 function bundles.cpu(folder, options)
   local tree = trees.random()
@@ -41,9 +41,14 @@ function bundles.cpu(folder, options)
   local mean, ill_pod = options.short and 95 or 600, processes[random.uniform(3)].labels.pod
   source.write(folder, { processes = processes, classes = { "cpu" }, profiles = function(process, _, time)
     local ill = after and process.side == "B" and not (options.spike and time >= middle)
-      and (not options.one or process.labels.pod == ill_pod)
-    return source.folded(ill and after or tree, mean * (process.side == "B" and options.load or 1), 10000000,
-      process.luck)
+      and (not options.one or process.labels.pod == ill_pod) and not options.cold
+    local luck = process.luck
+    if options.cold and process.side == "B" then
+      -- what a new process does until its caches are full
+      local extra = 1 + 3 * math.exp((process.from_ms - time) / 30000)
+      function luck(name) return process.luck(name) * (name == truth.frames[1] and extra or 1) end
+    end
+    return source.folded(ill and after or tree, mean * (process.side == "B" and options.load or 1), 10000000, luck)
   end })
   local result = asked("cpu_regression", phases, truth and truth.frames)
   result.pod = options.one and ill_pod or nil
@@ -128,7 +133,7 @@ local CHURN = 0.15
 
 -- The two phases of three processes that go on, ten windows each.
 local function phases_of(processes)
-  local list, phases = source.deployment { windows = 10, gap_ms = 0 }
+  local list, phases = source.deployment { windows = 10 }
   for i = 1, 3 do
     processes[i] = { labels = list[i].labels, from_ms = phases.A.from_ms, to_ms = phases.B.to_ms, held = {} }
   end

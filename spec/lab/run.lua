@@ -7,7 +7,7 @@
 local score = require "spec.lab.score"
 local random = require "spec.lab.random"
 
-local SETS = { tuning = 1000003, scoring = 700000001 }
+local SETS = { tuning = 1000003, scoring = 1300000021 }
 local PARTS = { "scenes_flat", "scenes_trees", "scenes_series", "scenes_real", "scenes_recipes",
   "scenes_speed", "ablations", "baselines" }
 

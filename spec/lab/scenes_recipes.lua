@@ -110,6 +110,8 @@ scene("short_cpu_none", 0.3, "short bundle, cpu_regression, nothing, load, code 
   bundles.cpu, { { short = true }, { short = true, load = 2 }, { short = true, fault = "N3", variant = "package" },
     { short = true, fault = "N3", variant = "wrapper" }, { short = true, fault = "N3", variant = "sibling" },
     { short = true, fault = "N5" } }, function(report) return not quiet(report) end)
+scene("short_cpu_cold", 0.15, "short bundle, cpu_regression, new processes with cold caches: alarms", {}, bundles.cpu,
+  { { short = true, fault = "C1", cold = true } }, function(report) return not quiet(report) end)
 scene("short_leak", 0.15, "short bundle, memory_leak from half of the time on: site", { above = 0.8 }, bundles.short_memory,
   { { rate = 1.5 }, { rate = 4 } }, first_is_cause)
 scene("short_leak_none", 0.15, "short bundle, memory_leak, nothing: alarms", { below = 0.02 }, bundles.short_memory, { {} },

@@ -106,7 +106,7 @@ end
 function source.deployment(options)
   local count, every = options.count or 3, options.every_ms or 15000
   local length = (options.windows or 20) * every
-  local start, gap = load.start_ms, options.gap_ms or 60000
+  local start, gap = load.start_ms, options.gap_ms or options.fresh and 60000 or 0
   local phases = { A = { from_ms = start, to_ms = start + length },
     B = { from_ms = start + length + gap, to_ms = start + 2 * length + gap } }
   local processes = {}
