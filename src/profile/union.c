@@ -10,12 +10,16 @@
 /*
 ** The growing result is its own queue. Every merged node has a list of the source nodes that
 ** went into it; its children are found by looking at the children of those, with one stamp
-** per frame: mark[g] says for which parent slot[g] is the child. Nothing is cleared between
-** parents, and duplicate siblings add up by themselves.
+** per frame: which node is the child of which parent. Nothing is cleared between parents, and
+** duplicate siblings add up by themselves.
 */
 typedef struct source {
-  uint32_t input, node, next;
+  uint32_t input, first, end, next; /* children of a node of the input */
 } source;
+
+typedef struct stamp {
+  uint32_t parent, child; /* parent + 1, 0: none yet */
+} stamp;
 
 typedef struct aligner {
   pyr_union *u;
@@ -26,7 +30,7 @@ typedef struct aligner {
   source *sources;
   uint32_t source_count, source_cap;
   uint32_t *lists; /* [node_cap] first source of a node with children, or NONE */
-  uint32_t *mark, *slot;
+  stamp *stamps;   /* [frames] */
   uint32_t node_cap;
 } aligner;
 
@@ -84,13 +88,12 @@ static void trim (aligner *a) {
 static pyr_status addnode (aligner *a, uint32_t parent, uint32_t frame, uint32_t level,
                            pyr_error *e) {
   pyr_profile *t = &a->u->tree;
+  size_t j;
   if (t->count == a->node_cap && growresult(a, e) != PYR_OK) return e->status;
   t->nodes[t->count] = (pyr_node){0, 0, frame, parent, 0, level};
   a->lists[t->count] = NONE;
-  if (a->matrix) {
-    memset(a->u->selfs + (size_t)t->count * a->k, 0, a->k * sizeof(int64_t));
-    memset(a->u->totals + (size_t)t->count * a->k, 0, a->k * sizeof(int64_t));
-  }
+  for (j = (size_t)t->count * a->k; a->matrix && j < ((size_t)t->count + 1) * a->k; j++)
+    a->u->selfs[j] = a->u->totals[j] = 0;
   if (level + 1 > t->levels) t->levels = level + 1;
   t->count++;
   return PYR_OK;
@@ -110,30 +113,30 @@ static pyr_status addsource (aligner *a, uint32_t to, uint32_t j, uint32_t from,
   }
   if (n[1].first_child == n->first_child) return PYR_OK;
   if (a->source_count == a->source_cap) {
-    uint32_t cap = a->source_cap == 0 ? 1024 : a->source_cap * 2;
+    uint32_t cap = a->source_cap == 0 ? firstcap(a) : a->source_cap * 2;
     if (a->source_cap > UINT32_MAX / 2)
       return pyr_fail(e, PYR_ELIMIT, "more nodes than can be merged", PYR_NOWHERE);
     if (!resize(&a->sources, cap, sizeof *a->sources)) return pyr_nomemory(e);
     a->source_cap = cap;
   }
-  a->sources[a->source_count] = (source){j, from, a->lists[to]};
+  a->sources[a->source_count] =
+      (source){j, n->first_child, n[1].first_child, a->lists[to]};
   a->lists[to] = a->source_count++;
   return PYR_OK;
 }
 
-static pyr_status addchildren (aligner *a, uint32_t parent, uint32_t j, uint32_t from,
+static pyr_status addchildren (aligner *a, uint32_t parent, const source *of,
                                pyr_error *e) {
-  const pyr_profile *in = a->inputs[j];
-  uint32_t c, end = in->nodes[from + 1].first_child;
-  for (c = in->nodes[from].first_child; c < end; c++) {
-    uint32_t g = a->maps[j][in->nodes[c].frame];
-    if (a->mark[g] != parent + 1) {
-      a->mark[g] = parent + 1;
-      a->slot[g] = a->u->tree.count;
-      if (addnode(a, parent, g, a->u->tree.nodes[parent].level + 1, e) != PYR_OK)
-        return e->status;
+  const pyr_node *nodes = a->inputs[of->input]->nodes;
+  uint32_t c, level = a->u->tree.nodes[parent].level + 1, j = of->input, end = of->end;
+  for (c = of->first; c < end; c++) { /* 'of' may move */
+    uint32_t g = a->maps[j][nodes[c].frame];
+    stamp *s = a->stamps + g;
+    if (s->parent != parent + 1) {
+      *s = (stamp){parent + 1, a->u->tree.count};
+      if (addnode(a, parent, g, level, e) != PYR_OK) return e->status;
     }
-    if (addsource(a, a->slot[g], j, c, e) != PYR_OK) return e->status;
+    if (addsource(a, s->child, j, c, e) != PYR_OK) return e->status;
   }
   return PYR_OK;
 }
@@ -150,6 +153,20 @@ static uint32_t reversed (aligner *a, uint32_t s) {
   return before;
 }
 
+/* Children of one input lie together, but far from those of the next: the processor is told
+   ahead which ones come. */
+#define AHEAD 12
+
+static void soon (const aligner *a, uint32_t i) {
+  const source *s;
+  if (i >= a->u->tree.count || a->lists[i] == NONE) return;
+  s = a->sources + a->lists[i];
+  __builtin_prefetch(a->inputs[s->input]->nodes + s->first);
+  if (s->next == NONE) return;
+  s = a->sources + s->next;
+  __builtin_prefetch(a->inputs[s->input]->nodes + s->first);
+}
+
 static pyr_status aligntrees (aligner *a, pyr_error *e) {
   uint32_t i, j, s;
   if (addnode(a, 0, 0, 0, e) != PYR_OK) return e->status;
@@ -157,9 +174,9 @@ static pyr_status aligntrees (aligner *a, pyr_error *e) {
     if (addsource(a, 0, j, 0, e) != PYR_OK) return e->status;
   for (i = 0; i < a->u->tree.count; i++) {
     a->u->tree.nodes[i].first_child = a->u->tree.count;
+    soon(a, i + AHEAD);
     for (s = reversed(a, a->lists[i]); s != NONE; s = a->sources[s].next)
-      if (addchildren(a, i, a->sources[s].input, a->sources[s].node, e) != PYR_OK)
-        return e->status;
+      if (addchildren(a, i, a->sources + s, e) != PYR_OK) return e->status;
   }
   i = a->u->tree.count;
   a->u->tree.nodes[i] = (pyr_node){0, 0, 0, 0, i, 0};
@@ -210,9 +227,8 @@ static pyr_status run (aligner *a, pyr_stacks *table, pyr_error *e) {
   a->maps = calloc(a->k, sizeof *a->maps);
   if (a->maps == NULL) return pyr_nomemory(e);
   if (unitenames(a, table, e) != PYR_OK) return e->status;
-  a->mark = calloc(table->frame_count, sizeof *a->mark);
-  a->slot = malloc(table->frame_count * sizeof *a->slot);
-  if (a->mark == NULL || a->slot == NULL) return pyr_nomemory(e);
+  a->stamps = calloc(table->frame_count, sizeof *a->stamps);
+  if (a->stamps == NULL) return pyr_nomemory(e);
   if (aligntrees(a, e) != PYR_OK) return e->status;
   if (pyr_profile_take_names(t, &table->names, e) != PYR_OK) return e->status;
   t->frames = table->frames;
@@ -247,8 +263,7 @@ static pyr_status align (pyr_union *u, const pyr_profile *const *inputs, uint32_
   free(a.maps);
   free(a.sources);
   free(a.lists);
-  free(a.mark);
-  free(a.slot);
+  free(a.stamps);
   if (status != PYR_OK) pyr_union_free(u);
   return status;
 }
