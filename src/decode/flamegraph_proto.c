@@ -45,9 +45,12 @@ static inline pyr_status readtuples (protoreader *r, pyr_slice *s,
   unsigned i;
   while (s->end - s->p >= 10 * (ptrdiff_t)width) {
     const uint8_t *p = s->p;
+#pragma GCC unroll 7 /* see flamegraph_json.c */
     for (i = 0; i < width; i++) {
-      p = quick(p, tuple + i);
+      int64_t value = 0;
+      p = quick(p, &value);
       if (p == NULL) return wrong(r, s, "a number exceeds 64 bits");
+      tuple[i] = value;
     }
     if (pyr_levels_tuple(r->l, tuple, width, offset(r, s->p)) != PYR_OK)
       return r->l->e->status;
