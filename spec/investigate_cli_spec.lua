@@ -129,6 +129,11 @@ describe("pscope investigate", function()
     local whole = json({ "investigate", "cpu", TARGET, "--source", "http://127.0.0.1:1",
       "--plan" }, 0)
     assert.is_true(whole.requests > document.requests)
+    -- a recipe that writes plans without writing
+    document = json({ "investigate", "bundle", TARGET, "--source", "http://127.0.0.1:1", "--plan",
+      "--path", here .. "/planned" }, 0)
+    assert.is_true(document.requests > 50)
+    assert.is_nil(io.open(here .. "/planned.partial/capture.json"))
   end)
 
   it("says what is wrong before it asks", function()
@@ -213,5 +218,13 @@ describe("an investigation of a captured bundle", function()
     out, err, code = cli.run { "investigate", "memory", path .. "/" }
     assert.equal(11, code, out .. err)
     assert.is_nil(err:find "internal error")
+    -- a bundle of all there is: the version that took over parts it
+    path = here .. "/whole"
+    out, err, code = cli.run { "investigate", "bundle", HOTSPOT, "--path", path }
+    assert.equal(0, code, out .. err)
+    out, err, code = cli.run { "investigate", "cpu", path .. "/", "--json", "--on-inconclusive",
+      "ok" }
+    assert.is_true(code == 0 or code == 10, out .. err)
+    assert.equal("versions", require "cjson".decode(out).design.change_source)
   end)
 end)

@@ -178,6 +178,17 @@ local function halves(source, subject, found, change, times, options)
 end
 
 
+-- Has a captured bundle a profile of the type in a window?
+local function captured(source, subject, window)
+  for _, request in ipairs(source.capture.requests) do
+    if request.what == "profile" and request.window == window and request.status == "ok"
+        and request.profile_type == subject.type then
+      return true
+    end
+  end
+  return false
+end
+
 -- What a store is asked when nobody says what to compare: the windows that its capture names, a
 -- version that took over, a silence between two phases, a change of the total (nil: the caller's),
 -- else its two halves.
@@ -186,7 +197,8 @@ local function of_store(source, subject, found, change, times, options)
   for _, window in ipairs(source.capture and source.capture.windows or {}) do
     named[window.name] = window
   end
-  if named.before and named.during and not times.given then
+  if named.before and named.during and not times.given and captured(source, subject, "before")
+  then
     return phases.of(source, subject, named.before, named.during, options,
       { at_ms = named.during.from_ms, change_source = "given" })
   end

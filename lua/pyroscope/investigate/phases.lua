@@ -75,7 +75,9 @@ function phases.of_capture(source, subject, made)
   if not source.capture then return made end
   for _, side in ipairs { "A", "B" } do
     local hull = made.phases and made.phases[side] or windows.hull(made[side])
-    hull.labels, hull.selector = made[side][1].labels, made[side][1].selector
+    hull.selector = made[side][1].selector
+    -- versions that follow each other are told apart by time: a captured window has no label
+    hull.labels = made.change_source ~= "versions" and made[side][1].labels or nil
     made[side] = phases.captured(source, subject, hull) or made[side]
   end
   local K = math.min(#made.A, #made.B)

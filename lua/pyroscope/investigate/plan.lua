@@ -150,7 +150,7 @@ function plan.of(name, recipe, options)
   local made = { recipe = name, queries = {}, requests = 0, bytes = 0 }
   local fake = setmetatable({ now_ms = options.clock and options.clock()
     or require "pyroscope.timespec".now() }, { __index = source })
-  local proxy, finish = recorder.wrap(fake, { max_requests = options.max_requests,
+  local proxy, finish = recorder.wrap(fake, {
     on_ask = function(method, asked, second)
       asked = asked or {}
       local about = type(asked) == "table" and asked or {}
@@ -165,6 +165,10 @@ function plan.of(name, recipe, options)
   -- the answers say nothing: a recipe that stumbles over that has asked what it asks anyway
   local ok, report, err = pcall(recipe, proxy, options)
   finish()
+  if made.requests > (options.max_requests or math.huge) then
+    made.note = ("more than max_requests = %d: the effort will be lowered"):format(
+      options.max_requests)
+  end
   if not ok then
     made.note = "what follows depends on the answers"
   elseif not report and err then

@@ -315,6 +315,22 @@ local function prepare(source, options, hiding)
   return state
 end
 
+--- What a capture would ask, in its order; nothing is written. Options as those of `run`.
+---@param source pyroscope.source
+---@param options? table
+---@return pyroscope.capture.task[]? tasks
+---@return pyroscope.error? err
+function capture.plan(source, options)
+  local given, err, hiding = read_options(options)
+  if not given then return nil, err end
+  local state
+  state, err = prepare(source, given, hiding)
+  if not state then return nil, err end
+  state.sets, state.labels = label_sets(source, state.windows, state.selector)
+  if not state.sets then return nil, state.labels end
+  return pieces.plan(state)
+end
+
 --- Writes a bundle of a source into a new folder and opens it: `store.capture` says what is in it
 --- and what is missing. What is cut off stays beside its place as PATH.partial, is readable there,
 --- and is continued by the same call.

@@ -4,21 +4,37 @@ local capture = require "pyroscope.source.capture"
 local errors = require "pyroscope.errors"
 local inv = require "pyroscope.investigate"
 
+local METHODS = { profile = "pprof", timeline = "timeline", single = "exemplars" }
+
+-- The questions of a capture, put to a source that only writes them down.
+local function rehearse(source, asked)
+  local tasks, err = capture.plan(source, asked)
+  if not tasks then return nil, err end
+  for _, task in ipairs(tasks) do
+    source[METHODS[task.what]](source, { selector = asked.selector,
+      profile_type = task.profile_type, from_ms = task.from_ms, to_ms = task.to_ms,
+      group_by = task.group_by, step = task.step_ms and task.step_ms / 1000 })
+  end
+  return inv.report.new { recipe = "incident_bundle", verdict = "not_tested" }
+end
+
 return function(source, options)
   local path = options.path
-  if not path then
+  if not path and source.kind ~= "plan" then
     return nil, errors.new { kind = "usage", message = "incident_bundle needs the folder that it "
       .. "writes", hint = "pscope investigate incident_bundle TARGET --path incident" }
   end
   local window, err = inv.design.range(source, options, "30m")
   if not window then return nil, err end
-  local store
-  store, err = capture.run(source.source or source, { selector = options.selector,
-    around = options.around, from_ms = not options.around and window.from_ms or nil,
+  local asked = { selector = options.selector, around = options.around,
+    from_ms = not options.around and window.from_ms or nil,
     to_ms = not options.around and window.to_ms or nil, types = options.types,
     blocks = options.blocks, max_bytes = options.max_bytes, deadline = options.deadline or 60,
     title = options.title, note = options.note, redact = options.redact,
-    on_progress = options.on_progress }, path)
+    on_progress = options.on_progress }
+  if source.kind == "plan" then return rehearse(source, asked) end
+  local store
+  store, err = capture.run(source.source or source, asked, path)
   if not store then return nil, err end
   local requests, rows, by = store.capture.requests, {}, {}
   local files, bytes, missing = 0, 0, 0
