@@ -8,7 +8,6 @@ local capabilities = {}
 capabilities.open = {
   ["the worker and its MCP tools"] = { "MCP-01", "MCP-02", "MCP-03", "MCP-04", "MCP-06", "MCP-07",
     "MCP-08", "MCP-11", "MCP-13", "MCP-20", "MCP-21" },
-  ["interactive pictures"] = { "PER-20" },
 }
 
 local function lines(path)

@@ -410,6 +410,21 @@ static int core_formats (lua_State *L) {
   return 1;
 }
 
+static int core_assets (lua_State *L) {
+  static const char *const names[] = {"style", "script", "policy"};
+  pyr_asset which;
+  lua_createtable(L, 0, 3);
+  for (which = PYR_ASSET_STYLE; which <= PYR_ASSET_POLICY; which++) {
+    pyr_error e;
+    pyr_buffer *b = pyr_lua_buffer(L);
+    if (pyr_picture_assets(b, which, &e) != PYR_OK) return pyr_lua_error(L, &e);
+    pyr_lua_pushbuffer(L, b);
+    lua_setfield(L, -3, names[which]);
+    lua_pop(L, 1);
+  }
+  return 1;
+}
+
 static int profile_cells (lua_State *L) {
   return pyr_lua_cells(L, &pyr_lua_profile(L, 1)->p, NULL);
 }
@@ -424,8 +439,10 @@ static const luaL_Reg methods[] = {{"render", profile_render},
                                    {"hit", profile_hit},
                                    {NULL, NULL}};
 
-static const luaL_Reg functions[] = {
-    {"decode", core_decode}, {"formats", core_formats}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"decode", core_decode},
+                                     {"formats", core_formats},
+                                     {"picture_assets", core_assets},
+                                     {NULL, NULL}};
 
 void pyr_lua_add_formats (lua_State *L) {
   luaL_setfuncs(L, methods, 0);

@@ -64,6 +64,7 @@ void pyr_lua_pictureoptions (lua_State *L, int index, pyr_renderoptions *o) {
   o->seconds = number(L, index, "seconds", 1e12);
   o->icicle = flag(L, index, "icicle");
   o->fragment = flag(L, index, "fragment");
+  o->part = (int32_t)number(L, index, "part", 1000000);
   o->colours = (pyr_colouring)choice(L, index, "colors", colours);
   o->by_name = choice(L, index, "sort", orders) == 1;
   o->sections = text(L, index, "sections");

@@ -8,7 +8,7 @@
 
 #define PYR_PICTURE_OPTIONS                                                            \
   "title", "subtitle", "width", "min_width", "seconds", "icicle", "colors", "sort",    \
-      "link", "sections", "fragment"
+      "link", "sections", "fragment", "part"
 
 /* Reads the options of pictures from the table at 'index', if there is one; texts stay alive as
    long as the table, wrong values raise. */

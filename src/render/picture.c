@@ -196,6 +196,15 @@ static void drawing (pyr_picture *g, bool root) {
   pyr_buffer_free(&sub);
 }
 
+pyr_status pyr_picture_assets (pyr_buffer *out, pyr_asset which, pyr_error *e) {
+  e->status = PYR_OK;
+  if (which == PYR_ASSET_POLICY)
+    pyr_buffer_text(out, PYR_PICTURE_POLICY);
+  else
+    asset(out, which == PYR_ASSET_STYLE ? pyr_picture_css : pyr_picture_js);
+  return pyr_rendered(out, e);
+}
+
 static pyr_status svg (pyr_picture *g, pyr_error *e) {
   pyr_status status;
   pyr_buffer_text(g->out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
@@ -211,7 +220,8 @@ static pyr_status svg (pyr_picture *g, pyr_error *e) {
 static pyr_status html (pyr_picture *g, pyr_error *e) {
   pyr_buffer sub = {NULL, 0, 0, 0, PYR_OK};
   pyr_status status;
-  if (!g->o->fragment) {
+  bool page = !g->o->fragment && g->o->part == 0;
+  if (page) {
     pyr_buffer_text(
         g->out,
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
@@ -220,10 +230,12 @@ static pyr_status html (pyr_picture *g, pyr_error *e) {
     pyr_picture_text(g->out, title(g), strlen(title(g)));
     pyr_buffer_text(g->out, "</title>\n");
   }
-  pyr_buffer_text(g->out, "<style>");
-  asset(g->out, pyr_picture_css);
-  pyr_buffer_text(g->out, "</style>\n");
-  if (!g->o->fragment) pyr_buffer_text(g->out, "</head><body class=\"pyr-page\">\n");
+  if (g->o->part == 0) {
+    pyr_buffer_text(g->out, "<style>");
+    asset(g->out, pyr_picture_css);
+    pyr_buffer_text(g->out, "</style>\n");
+  }
+  if (page) pyr_buffer_text(g->out, "</head><body class=\"pyr-page\">\n");
   pyr_buffer_text(g->out, "<div class=\"pyr-root\">\n<h1>");
   pyr_picture_text(g->out, title(g), strlen(title(g)));
   pyr_buffer_text(g->out, "</h1>\n<p class=\"sub\">");
@@ -238,10 +250,12 @@ static pyr_status html (pyr_picture *g, pyr_error *e) {
   status = pyr_picture_data(g, e);
   pyr_buffer_text(g->out, "</script>\n</div>\n");
   if (g->o->sections != NULL) pyr_buffer_text(g->out, g->o->sections);
-  pyr_buffer_text(g->out, "<script>");
-  asset(g->out, pyr_picture_js);
-  pyr_buffer_text(g->out, "</script>\n");
-  if (!g->o->fragment) pyr_buffer_text(g->out, "</body></html>\n");
+  if (g->o->part == 0) {
+    pyr_buffer_text(g->out, "<script>");
+    asset(g->out, pyr_picture_js);
+    pyr_buffer_text(g->out, "</script>\n");
+  }
+  if (page) pyr_buffer_text(g->out, "</body></html>\n");
   return status;
 }
 

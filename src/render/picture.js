@@ -583,7 +583,7 @@ function start(block, number) {
         g = item(b, "g", SVG);
         g.setAttribute("class", classes(b));
         g.appendChild(s("rect", { x: b.x.toFixed(2), y: y(b.level) + 1, width: Math.max(b.w - (b.w > 1 ? 0.5 : 0), 0.1).toFixed(2), height: ROW - 1, rx: 1.5,
-          fill: colour(b) || "url(#pyrcut)" }));
+          fill: colour(b) || "url(#pyrcut" + number + ")" }));
         text = label(b);
         if (text) g.appendChild(s("text", { x: (b.x + 3).toFixed(1), y: y(b.level) + 13.5, "aria-hidden": "true", text: text }));
         elements[b.i] = g;
@@ -592,7 +592,7 @@ function start(block, number) {
       holder.appendChild(svg);
     }
     function hatch() {
-      return s("defs", {}, [s("pattern", { id: "pyrcut", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+      return s("defs", {}, [s("pattern", { id: "pyrcut" + number, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
         [s("rect", { width: 6, height: 6, fill: "#d8dadf" }), s("rect", { width: 2, height: 6, fill: "#b4b8c0" })])]);
     }
     function paint() {
@@ -1146,6 +1146,7 @@ function start(block, number) {
   function commonRoot(a, b) { while (a !== b) { if (T.level[a] >= T.level[b]) a = T.parent[a]; else b = T.parent[b]; } return a; }
   (live ? document : root).addEventListener("keydown", function (e) {
     var k = e.key, f, at, tag = e.target.localName, chart = st.v === "flame" || st.v === "icicle" || st.v === "callers";
+    if (live && document.querySelectorAll(".pyr-root").length > 1 && !root.contains(e.target)) return; /* another picture's, or the page's */
     if (e.ctrlKey || e.metaKey || e.altKey || tag === "input" || tag === "select" || tag === "textarea") return;
     var moves = { ArrowUp: "up", k: "up", ArrowDown: "down", j: "down", ArrowLeft: "left", h: "left", ArrowRight: "right", l: "right" };
     if (k === "Enter" && tag === "button") return;
@@ -1153,7 +1154,7 @@ function start(block, number) {
     else if (k === "Enter" && chart) change({ x: sel });
     else if (k === "-") change({ x: T.parent[st.x] });
     else if (k === "Escape") { if (help) showHelp(); else if (chart) change({ x: 0 }); else change({ v: DEFAULT.v }); }
-    else if (k === "u") history.back();
+    else if (k === "u") { if (!live) return; history.back(); }
     else if (k === "/") ui.search.focus();
     else if (k === "n") step(1);
     else if (k === "N") step(-1);
@@ -1177,12 +1178,15 @@ function start(block, number) {
   window.addEventListener("hashchange", function () { if (live) restore(); });
   var timer = null;
   window.addEventListener("resize", function () { clearTimeout(timer); timer = setTimeout(refresh, 60); });
+  document.addEventListener("toggle", function (e) { if (e.target.open && e.target.contains(root)) refresh(); }, true);
   if (dark.addEventListener) dark.addEventListener("change", refresh);
   if (live) restore(); else { T = build(); refresh(); }
   root.pyroscope = { state: function () { return st; }, tree: function () { return T; }, chart: function (j) { return charts[j || 0]; },
     selected: function () { return sel; }, name: function (i) { return title(T, i); }, rows: rows };
 }
 
-var blocks = document.querySelectorAll(".pyr-data"), n;
-for (n = 0; n < blocks.length; n++) start(blocks[n], n);
+/* A page may have several fragments, each with this script: the blocks of earlier ones are gone. */
+var blocks = document.querySelectorAll(".pyr-data"), n, before = 0;
+for (n = document.querySelectorAll(".pyr-root"), before = 0; before < n.length && n[before].pyroscope;) before++;
+for (n = 0; n < blocks.length; n++) start(blocks[n], before + n);
 })();

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /* clang-format off */
-#define PYR_PICTURE_POLICY "default-src 'none'; script-src 'sha256-v7NmYjLjpyBOg76Q+eGdgDsUgo1j337dWLbuMGXQD0I='; style-src 'sha256-sNEfbsvmWHse+pfGWvbeaf54gLwrgiTFQc8jECiS1OE='; base-uri 'none'; form-action 'none'"
+#define PYR_PICTURE_POLICY "default-src 'none'; script-src 'sha256-dClMTW2HDnREvhrXhMwUvyZLtVz/yJlwW6C2LfQFTG8='; style-src 'sha256-sNEfbsvmWHse+pfGWvbeaf54gLwrgiTFQc8jECiS1OE='; base-uri 'none'; form-action 'none'"
 
 static const char *const pyr_picture_css[] = {
     ":root { color-scheme: light dark; }\n",
@@ -689,7 +689,7 @@ static const char *const pyr_picture_js[] = {
     "        g = item(b, \"g\", SVG);\n",
     "        g.setAttribute(\"class\", classes(b));\n",
     "        g.appendChild(s(\"rect\", { x: b.x.toFixed(2), y: y(b.level) + 1, width: Math.max(b.w - (b.w > 1 \? 0.5 : 0), 0.1).toFixed(2), height: ROW - 1, rx: 1.5,\n",
-    "          fill: colour(b) || \"url(#pyrcut)\" }));\n",
+    "          fill: colour(b) || \"url(#pyrcut\" + number + \")\" }));\n",
     "        text = label(b);\n",
     "        if (text) g.appendChild(s(\"text\", { x: (b.x + 3).toFixed(1), y: y(b.level) + 13.5, \"aria-hidden\": \"true\", text: text }));\n",
     "        elements[b.i] = g;\n",
@@ -698,7 +698,7 @@ static const char *const pyr_picture_js[] = {
     "      holder.appendChild(svg);\n",
     "    }\n",
     "    function hatch() {\n",
-    "      return s(\"defs\", {}, [s(\"pattern\", { id: \"pyrcut\", width: 6, height: 6, patternUnits: \"userSpaceOnUse\", patternTransform: \"rotate(45)\" },\n",
+    "      return s(\"defs\", {}, [s(\"pattern\", { id: \"pyrcut\" + number, width: 6, height: 6, patternUnits: \"userSpaceOnUse\", patternTransform: \"rotate(45)\" },\n",
     "        [s(\"rect\", { width: 6, height: 6, fill: \"#d8dadf\" }), s(\"rect\", { width: 2, height: 6, fill: \"#b4b8c0\" })])]);\n",
     "    }\n",
     "    function paint() {\n",
@@ -1252,6 +1252,7 @@ static const char *const pyr_picture_js[] = {
     "  function commonRoot(a, b) { while (a !== b) { if (T.level[a] >= T.level[b]) a = T.parent[a]; else b = T.parent[b]; } return a; }\n",
     "  (live \? document : root).addEventListener(\"keydown\", function (e) {\n",
     "    var k = e.key, f, at, tag = e.target.localName, chart = st.v === \"flame\" || st.v === \"icicle\" || st.v === \"callers\";\n",
+    "    if (live && document.querySelectorAll(\".pyr-root\").length > 1 && !root.contains(e.target)) return; /* another picture's, or the page's */\n",
     "    if (e.ctrlKey || e.metaKey || e.altKey || tag === \"input\" || tag === \"select\" || tag === \"textarea\") return;\n",
     "    var moves = { ArrowUp: \"up\", k: \"up\", ArrowDown: \"down\", j: \"down\", ArrowLeft: \"left\", h: \"left\", ArrowRight: \"right\", l: \"right\" };\n",
     "    if (k === \"Enter\" && tag === \"button\") return;\n",
@@ -1259,7 +1260,7 @@ static const char *const pyr_picture_js[] = {
     "    else if (k === \"Enter\" && chart) change({ x: sel });\n",
     "    else if (k === \"-\") change({ x: T.parent[st.x] });\n",
     "    else if (k === \"Escape\") { if (help) showHelp(); else if (chart) change({ x: 0 }); else change({ v: DEFAULT.v }); }\n",
-    "    else if (k === \"u\") history.back();\n",
+    "    else if (k === \"u\") { if (!live) return; history.back(); }\n",
     "    else if (k === \"/\") ui.search.focus();\n",
     "    else if (k === \"n\") step(1);\n",
     "    else if (k === \"N\") step(-1);\n",
@@ -1283,14 +1284,17 @@ static const char *const pyr_picture_js[] = {
     "  window.addEventListener(\"hashchange\", function () { if (live) restore(); });\n",
     "  var timer = null;\n",
     "  window.addEventListener(\"resize\", function () { clearTimeout(timer); timer = setTimeout(refresh, 60); });\n",
+    "  document.addEventListener(\"toggle\", function (e) { if (e.target.open && e.target.contains(root)) refresh(); }, true);\n",
     "  if (dark.addEventListener) dark.addEventListener(\"change\", refresh);\n",
     "  if (live) restore(); else { T = build(); refresh(); }\n",
     "  root.pyroscope = { state: function () { return st; }, tree: function () { return T; }, chart: function (j) { return charts[j || 0]; },\n",
     "    selected: function () { return sel; }, name: function (i) { return title(T, i); }, rows: rows };\n",
     "}\n",
     "\n",
-    "var blocks = document.querySelectorAll(\".pyr-data\"), n;\n",
-    "for (n = 0; n < blocks.length; n++) start(blocks[n], n);\n",
+    "/* A page may have several fragments, each with this script: the blocks of earlier ones are gone. */\n",
+    "var blocks = document.querySelectorAll(\".pyr-data\"), n, before = 0;\n",
+    "for (n = document.querySelectorAll(\".pyr-root\"), before = 0; before < n.length && n[before].pyroscope;) before++;\n",
+    "for (n = 0; n < blocks.length; n++) start(blocks[n], before + n);\n",
     "})();\n",
     NULL};
 /* clang-format on */

@@ -38,6 +38,8 @@ typedef struct pyr_renderoptions {
   double seconds;   /* pictures of CPU: nanoseconds / this = cores; 0: unknown */
   bool icicle, by_name; /* pictures: root on top; siblings by name, not by size */
   bool html, fragment;  /* a page, or what stands in one, in place of SVG */
+  int32_t part; /* above 0: a fragment without style and script, which its page has
+                           once (pyr_picture_assets); the number keeps its ids apart */
   pyr_colouring colours;
   const char *link;           /* pictures: template of links to the source */
   const char *sections;       /* pages: markup behind the picture, escaped already */
@@ -68,6 +70,11 @@ pyr_renderer pyr_render_tree;
 
 /* One interactive picture: SVG, or a page of HTML. Where no script runs it is a static one. */
 pyr_renderer pyr_render_picture;
+
+/* What a page of several pictures (option 'part') has once: the style, the script, and the
+   content security policy that allows both. */
+typedef enum { PYR_ASSET_STYLE, PYR_ASSET_SCRIPT, PYR_ASSET_POLICY } pyr_asset;
+pyr_status pyr_picture_assets (pyr_buffer *out, pyr_asset which, pyr_error *e);
 
 /* The same of two sides (u->k == 2), coloured by the change. */
 pyr_status pyr_render_diffpicture (pyr_buffer *out, const pyr_union *u,

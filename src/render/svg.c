@@ -160,14 +160,21 @@ static void sides (pyr_picture *g, uint32_t i, double t, double before, double a
   if (t < 0) pyr_buffer_text(g->out, "\n\xe2\x96\xbc less");
 }
 
+/* Behind an id: several parts of a page have patterns of their own. */
+static void part_number (pyr_picture *g) {
+  if (g->o->part > 0) pyr_buffer_uint(g->out, (uint64_t)g->o->part);
+}
+
 static void fill (pyr_picture *g, uint32_t i, double t) {
   const pyr_node *n = g->p->nodes + i;
   char colour[8];
   if (i == 0 && g->u == NULL)
     pyr_buffer_text(g->out, "#c8ccd4");
-  else if (pyr_profile_is_other(g->p, i))
-    pyr_buffer_text(g->out, "url(#cut)");
-  else if (g->u != NULL) {
+  else if (pyr_profile_is_other(g->p, i)) {
+    pyr_buffer_text(g->out, "url(#cut");
+    part_number(g);
+    pyr_buffer_char(g->out, ')');
+  } else if (g->u != NULL) {
     if (g->u->totals[2 * (size_t)i] == 0) {
       pyr_buffer_text(g->out, "#f0e442\" stroke=\"#6b6500\" stroke-dasharray=\"3 2");
       return;
@@ -285,8 +292,10 @@ void pyr_picture_boxes (pyr_picture *g) {
 }
 
 void pyr_picture_defs (pyr_picture *g) {
+  pyr_buffer_text(g->out, "<defs><pattern id=\"cut");
+  part_number(g);
   pyr_buffer_text(
-      g->out, "<defs><pattern id=\"cut\" width=\"6\" height=\"6\" "
+      g->out, "\" width=\"6\" height=\"6\" "
               "patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">"
               "<rect width=\"6\" height=\"6\" fill=\"#d8dadf\"/>"
               "<rect width=\"2\" height=\"6\" fill=\"#b4b8c0\"/></pattern></defs>\n");

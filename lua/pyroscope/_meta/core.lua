@@ -296,7 +296,8 @@ function profile:coverage() end
 --- Formats: see core.formats(). Options: pprof { time_nanos, duration_nanos, raw = true (no gzip) },
 --- svg, html { title, subtitle, width, min_width, icicle, colors = "package"|"value"|"class"|"plain",
 --- sort = "total"|"name", link = "https://host/blob/main/{path}#L{line}" (also {abs}), seconds (CPU
---- in cores; the window is known), sections = markup behind the picture of a page, fragment }.
+--- in cores; the window is known), sections = markup behind the picture of a page, fragment, part =
+--- its number on a page of several: a fragment without style and script (`core.picture_assets`) }.
 ---@param format string
 ---@param options? table
 ---@return string? bytes
@@ -403,6 +404,11 @@ function core.package(name) end
 --- { pprof = { extension = ".pb.gz", binary = true, read = true, write = true }, ... }
 ---@return table<string, table>
 function core.formats() end
+
+--- What a page of several pictures (option `part`) has once: the texts of style and script, and the
+--- content security policy that allows them.
+---@return { style: string, script: string, policy: string }
+function core.picture_assets() end
 
 -- The querier ---------------------------------------------------------------------------
 

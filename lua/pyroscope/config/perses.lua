@@ -283,6 +283,44 @@ function perses.query(plugin, where)
   return asked, datasource and datasource.name or nil
 end
 
+perses.PANEL = "FlameChart"
+
+-- What a new panel of Perses begins with, and what its settings may be.
+local INITIAL = { palette = "package-name", showSettings = true, showSeries = false,
+  showTable = true, showFlameGraph = true }
+local PALETTES = { ["package-name"] = "package", value = "value" }
+
+--- What a panel's flame graph shows: of other panels, and without one, everything. A setting that
+--- cannot be read is the initial one, and a warning says so.
+---@param plugin? table    of the panel: kind and spec
+---@param where string
+---@return { palette: string, series: boolean, table: boolean, graph: boolean, settings: boolean }
+---@return string[] warnings
+function perses.display(plugin, where)
+  local warnings, read = {}, {}
+  if not plugin or plugin.kind ~= perses.PANEL then
+    return { palette = "package", series = true, table = true, graph = true, settings = true },
+      warnings
+  end
+  local spec = type(plugin.spec) == "table" and plugin.spec or {}
+  local names = { traceHeight = true } -- rows of ours have one height
+  for name, initial in pairs(INITIAL) do
+    names[name] = true
+    local value = spec[name]
+    local fits = type(value) == type(initial) and (name ~= "palette" or PALETTES[value] ~= nil)
+    if value ~= nil and not fits then
+      warnings[#warnings + 1] = ("%s: %s cannot be '%s', %s is taken"):format(where, name,
+        tostring(value), tostring(initial))
+    end
+    if fits then read[name] = value else read[name] = initial end
+  end
+  local ok, err = known(spec, names, where)
+  if not ok then warnings[#warnings + 1] = err.message end
+  table.sort(warnings)
+  return { palette = PALETTES[read.palette], series = read.showSeries, table = read.showTable,
+    graph = read.showFlameGraph, settings = read.showSettings }, warnings
+end
+
 -- Panels in the order of their names, queries in theirs.
 local function of_dashboard(document, list)
   local panels = type(document.spec) == "table" and document.spec.panels or {}
@@ -292,10 +330,12 @@ local function of_dashboard(document, list)
   for _, name in ipairs(names) do
     local spec = type(panels[name]) == "table" and panels[name].spec or {}
     local display = type(spec.display) == "table" and spec.display.name or nil
+    if type(display) ~= "string" or display == "" then display = nil end
     for i, query in ipairs(type(spec.queries) == "table" and spec.queries or {}) do
       local plugin = type(query) == "table" and type(query.spec) == "table" and query.spec.plugin
       if type(plugin) == "table" and plugin.kind == perses.QUERY then
-        list[#list + 1] = { panel = display or name, index = i, plugin = plugin }
+        list[#list + 1] = { panel = display or name, index = i, plugin = plugin,
+          drawn_by = type(spec.plugin) == "table" and spec.plugin or nil }
       end
     end
   end
@@ -303,7 +343,7 @@ end
 
 --- The profile queries of documents: dashboards' in the order of their panels, and bare ones.
 ---@param documents table[]
----@return { panel?: string, index: integer, plugin: table }[]
+---@return { panel?: string, index: integer, plugin: table, drawn_by?: table }[]
 function perses.queries(documents)
   local list = {}
   for _, document in ipairs(documents) do

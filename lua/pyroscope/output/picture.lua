@@ -11,7 +11,7 @@ picture.formats = { svg = true, html = true }
 
 local COMMON = { title = "string", subtitle = "string", width = "number", min_width = "number",
   icicle = "boolean", colors = "string", sort = "string", link = "string", sections = "string",
-  fragment = "boolean" }
+  fragment = "boolean", part = "integer" }
 
 local SIDES = { before = "string", after = "string" }
 
@@ -37,7 +37,8 @@ local PROFILE, DIFF = with { seconds = "number" }, with(SIDES)
 
 --- A picture of a profile. Options: `title`, `subtitle`, `width` and `min_width` in px, `icicle`,
 --- `colors` (package, value, class, plain), `sort` (total, name), `link` (template for sources),
---- `sections` (escaped markup behind the picture of a page), `fragment` (no page around).
+--- `sections` (escaped markup behind the picture of a page), `fragment` (no page around), `part`
+--- (its number on a page of several, without style and script).
 ---@param profile pyroscope.profile
 ---@param format "svg"|"html"
 ---@param options? table

@@ -13,16 +13,21 @@ local command = {
   name = "perses",
   summary = "Run the profile queries of a Perses dashboard, query or data source file",
   arguments = { { name = "file", shown = "FILE", complete = "files" } },
-  flags = { "limit", "cum", "window", "tree", "output", "source" },
+  flags = { "limit", "cum", "window", "tree", "picture", "output", "source" },
   without = { "max_nodes", "relative_percentages", "invert", "fields", "budget", "unit" },
-  formats = { "table", "json", "md" },
+  formats = { "table", "json", "md", "html" },
   columns = { { name = "panel", kind = "text" }, { name = "profile_type", kind = "text" },
     { name = "selector", kind = "text" }, { name = "value", kind = "int64" },
     { name = "unit", kind = "text" }, { name = "functions", kind = "list" },
     { name = "error", kind = "error" } },
-  examples = { "pscope perses dashboard.yaml --source prod", "pscope perses query.json" },
+  examples = { "pscope perses dashboard.yaml --source prod", "pscope perses query.json",
+    "pscope perses dashboard.yaml -o html --out page.html" },
   notes = "Data sources are those of the file, of --source, or the default deployment. A file with "
-    .. "data sources and no queries answers with the services behind its data source.",
+    .. "data sources and no queries answers with the services behind its data source. -o html (or "
+    .. "--out FILE.html) is one page with a section a query: facts, line over time, flame graph, "
+    .. "functions; of a panel that is a FlameChart what it shows (showSeries, showFlameGraph, "
+    .. "showTable), in its palette unless --colors says another; with showSettings the rest is "
+    .. "there, closed. A query that failed is a section that says why; the exit code is 4.",
 }
 
 -- The source of a query: what --source names, else the data source of its name in the file, else a
@@ -44,7 +49,19 @@ local function source_of(run, options, resources, name)
   return target.open(run, name and run:knows(name) and name or nil)
 end
 
-local function entry_of(run, options, resources, item)
+-- The profile, and the line over time where the page has one: at once where the source can.
+local function answers_of(source, resolved, display)
+  local questions = { function() return source:profile(resolved) end }
+  if display and (display.series or display.settings) then
+    questions[2] = function() return source:timeline(resolved) end
+  end
+  local results = source.together and #questions > 1 and source:together(questions)
+  if results then return results[1], results[2] end
+  local profile = table.pack(questions[1]())
+  return profile, profile[1] and questions[2] and table.pack(questions[2]()) or nil
+end
+
+local function entry_of(run, options, resources, item, display)
   local where = item.panel and ("%s: panel '%s'"):format(options.file, item.panel) or options.file
   local asked, name = documents.query(item.plugin, where)
   if not asked then return nil, name end
@@ -58,14 +75,16 @@ local function entry_of(run, options, resources, item)
   local resolved
   resolved, err = query.resolve(asked, source, { where = "query" })
   if not resolved then return nil, err end
+  local answer, timeline = answers_of(source, resolved, display)
   local profile
-  profile, err = source:profile(resolved)
+  profile, err = table.unpack(answer, 1, 2)
   if not profile then return nil, err end
   local self = subject.of(run, profile, { source = source, resolved = resolved,
     target = { text = source.name, shown = source.name } })
   local ok
   ok, err = self:filter(options)
   if not ok then return nil, err end
+  self.timeline = timeline
   return self
 end
 
@@ -97,10 +116,13 @@ function command.run(run, options)
     if not names then return nil, err end
     return run:write(table.concat(names, "\n") .. "\n")
   end
+  local html = options.format == "html" or not options.format and options.out
+    and options.out:lower():find "%.html?$" ~= nil
   local rows, code, good = {}, 0, 0
   for i, item in ipairs(items) do
-    local self, why = entry_of(run, options, resources, item)
-    local row = { panel = item.panel or ("query %d"):format(i) }
+    local row = { panel = item.panel or ("query %d"):format(i), item = item }
+    if html then row.display, row.unread = documents.display(item.drawn_by, row.panel) end
+    local self, why = entry_of(run, options, resources, item, row.display)
     if self then
       good = good + 1
       local top, coverage = rows_of(self, options)
@@ -122,6 +144,7 @@ function command.run(run, options)
   run.progress:finish()
   if good == 0 and #rows == 1 then return nil, rows[1].failure end
   if good > 0 and code ~= 0 then run:worsen(4) elseif code ~= 0 then run:worsen(code) end
+  if html then return require "pyroscope.cli.perses_page".write(run, options, rows) end
   local document = { type = "pyroscope.perses", columns = command.columns, rows = rows,
     head = { file = options.file, queries = #rows } }
   document.body = function(look)
