@@ -238,3 +238,24 @@ describe("small changes of large values", function()
     assert.near(1 / 3600, d.delta, 1e-15)
   end)
 end)
+
+describe("files that do not say how long they took", function()
+  it("are compared as sums, whichever was written first", function()
+    local paths = { os.tmpname(), os.tmpname() }
+    for i, path in ipairs(paths) do
+      local file = assert(io.open(path, "w"))
+      file:write(("main;a %d\n"):format(100 * i))
+      file:close()
+    end
+    assert(os.execute(("touch -d '2020-01-01 00:00:00' '%s'"):format(paths[2])))
+    local d = assert(diff.of(assert(pyroscope.load(paths[1])), assert(pyroscope.load(paths[2]))))
+    assert.equal("sum", d.measure)
+    assert.same({ 100, 200, 100 }, { d.before, d.after, d.delta })
+    local sources = { assert(pyroscope.open(paths[1])), assert(pyroscope.open(paths[2])) }
+    d = assert(diff.of(assert(sources[1]:profile {}), assert(sources[2]:profile {})))
+    assert.equal("sum", d.measure)
+    assert.same({ "a side has no window: sums are compared, not rates" }, d.warnings)
+    assert.matches("200", (d:render("text", { n = 5 })))
+    for _, path in ipairs(paths) do os.remove(path) end
+  end)
+end)

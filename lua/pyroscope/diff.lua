@@ -18,12 +18,16 @@ end
 
 -- What a side is --------------------------------------------------------------------------
 
+-- A file that does not say how long it took is given one millisecond: that is no window.
+local function length_of(about)
+  local length = about.from_ms and about.to_ms and about.to_ms - about.from_ms
+  return length and length > 1 and length / 1000 or nil
+end
+
 local function side_of(profile)
   local about = profile.meta or {}
-  local seconds = about.from_ms and about.to_ms and (about.to_ms - about.from_ms) / 1000 or nil
-  if seconds and seconds <= 0 then seconds = nil end
   return {
-    profile = profile, raw = profile.sum, seconds = seconds,
+    profile = profile, raw = profile.sum, seconds = length_of(about),
     profiles = profile.profiles, sum = about.sum or nil,
     from_ms = about.from_ms, to_ms = about.to_ms,
     profile_type = profile.profile_type, unit = profile.unit, kind = profile.kind,
@@ -51,11 +55,12 @@ local function warnings_of(before, after, mode)
     warn("the profile types differ: A is %s, B is %s", before.profile_type, after.profile_type)
   end
   if before.from_ms and after.from_ms then
-    if after.from_ms < before.from_ms then
+    local dated = before.seconds or after.seconds or before.kind == "stock"
+    if dated and after.from_ms < before.from_ms then
       warn("B (after) starts before A (before): are the sides swapped?")
     end
     local a, b = before.to_ms - before.from_ms, after.to_ms - after.from_ms
-    if math.abs(a - b) > math.max(a, b) / 100 then
+    if before.seconds and after.seconds and math.abs(a - b) > math.max(a, b) / 100 then
       warn("the windows differ in length: A %s, B %s%s", units.span(a), units.span(b),
         mode == "rate" and "; values are rates" or "")
     end
@@ -187,11 +192,7 @@ end
 ---@return pyroscope.diff? diff
 ---@return pyroscope.error? err
 function diff.from(alignment, before, after, options)
-  for _, side in ipairs { before, after } do
-    if side.from_ms and side.to_ms and side.to_ms > side.from_ms then
-      side.seconds = (side.to_ms - side.from_ms) / 1000
-    end
-  end
+  before.seconds, after.seconds = length_of(before), length_of(after)
   return make(alignment, before, after, options or {})
 end
 

@@ -147,7 +147,7 @@ local function side_line(letter, word, part, diff, value, show)
   local pieces = { ("%s %s"):format(letter, word) }
   pieces[1] = ("%-10s"):format(pieces[1])
   local text = pieces[1] .. " " .. screens.printable(part.label)
-  if side.from_ms and side.to_ms and side.to_ms > side.from_ms then
+  if side.seconds or side.from_ms and side.kind == "stock" then
     text = text .. "  " .. part.window
   end
   if part.facts and part.facts.instances then
