@@ -643,7 +643,7 @@ describe("a client", function()
     end)
 
     it("an answer that is too large says how to narrow it (GCX-12)", function()
-      local err = failing("/@bomb", { max_bytes = 1000000 })
+      local err = failing("/@bomb", { max_bytes = 1000000, timeout = 30 })
       assert.equal("limit", err.kind)
       assert.matches("too large", err.message)
       assert.matches("shorter window", err.hint)

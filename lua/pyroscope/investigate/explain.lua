@@ -8,6 +8,8 @@ local special = require "pyroscope.investigate.stats.special"
 local explain = {}
 
 local MOST = 12
+-- A change is certain where it is so much larger than the difference of what truncation hides.
+local UNEVEN = 3
 local NEAR_Z, NEAR_D, CARRIES, HALF, ALIKE = 0.97, 0.10, 0.8, 0.5, 0.8
 
 -- Means a sample of a row of values: before, after as measured, and the change at equal load.
@@ -236,7 +238,7 @@ local function bounds(view, u, values, delta, size, path)
   for k, side in ipairs(u.sides) do
     cut[side], whole[side] = cut[side] + other[k], whole[side] + totals[k]
   end
-  if cut.A + cut.B == 0 then return delta, delta end
+  if cut.A + cut.B == 0 then return delta, delta, 0 end
   -- the size factor was taken from what is shown, and more may be hidden on one side
   local shown = { A = 1 - cut.A / math.max(whole.A, 1), B = 1 - cut.B / math.max(whole.B, 1) }
   local ratio = shown.A > 0 and shown.B > 0 and shown.A / shown.B or 1
@@ -255,7 +257,7 @@ local function bounds(view, u, values, delta, size, path)
       lower, upper = lower - cut_before[id], upper + cut_after[id]
     end
   end
-  return lower, upper
+  return lower, upper, math.abs(shown.A - shown.B)
 end
 
 local function finding_of(u, rest, tests, candidate, context)
@@ -301,7 +303,7 @@ local function finding_of(u, rest, tests, candidate, context)
   if appeared then kind = "new_code" elseif vanished then kind = "removed_code" end
   local d, se, df = family.d[index], family.se[index], family.df[index]
   local reach = special.t_quantile(0.975, df) * se
-  local lower, upper = bounds(view, u, values, delta, size, path)
+  local lower, upper, uneven = bounds(view, u, values, delta, size, path)
   local node = #path
   for _, frame in ipairs(hot) do path[#path + 1] = frame end
   local at_load = at_equal_load(values, size)
@@ -323,7 +325,8 @@ local function finding_of(u, rest, tests, candidate, context)
       ci95_rel = { math.exp(d - reach) - 1, math.exp(d + reach) - 1 },
       lower = lower, upper = upper },
     certain = lower * upper > 0 and math.min(math.abs(lower), math.abs(upper))
-      >= context.bar.min_share * context.base,
+      >= context.bar.min_share * context.base
+      and math.abs(delta) >= UNEVEN * uneven * context.base,
     blocks = blocks, divisors = divisors, callers = callers, R = R,
     stacks = { view = view, ids = ids, what = cum and "subtree" or "self" },
   }

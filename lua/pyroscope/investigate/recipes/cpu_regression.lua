@@ -43,6 +43,11 @@ return function(source, options)
       end
     end
   end
+  if #result.findings == 0 and design.unit == "pod" and quality.instance_label then
+    notes[#notes + 1] = { code = "one_instance", message = "processes were compared: what only one "
+      .. "of few does differently is taken for its luck; breakdown by instance shows it" }
+    next_steps[1] = { recipe = "breakdown", args = { by = quality.instance_label } }
+  end
   if #result.findings == 0 and result.load.changed then
     next_steps[1] = { recipe = "what_changed", args = {} }
   end

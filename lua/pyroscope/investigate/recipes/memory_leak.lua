@@ -5,6 +5,8 @@ local timespec = require "pyroscope.timespec"
 
 -- One in a thousand series without a trend looks as steep as this.
 local Z = 3.09
+-- A heap is known by samples of half a mebibyte: fewer of them than this are its noise.
+local SAMPLE, ENOUGH = 512 * 1024, 20
 
 return function(source, options)
   local growth, lives = inv.growth, inv.lives
@@ -31,8 +33,11 @@ return function(source, options)
     return done { verdict = "inconclusive", reason = "too_few_points" }
   end
 
-  local grown, total = lives.growing(found.processes, options, function(trend)
-    return trend.z >= Z and trend.slope > 0 and (trend.rel or 0) >= options.min_growth
+  local grown, total = lives.growing(found.processes, options, function(trend, list)
+    local small = (trend.rel or 0) < options.min_growth
+    if trend.z < Z or trend.slope <= 0 or small then return false end
+    return subject.class ~= "live_bytes"
+      or trend.slope * lives.hours(list) * #list >= ENOUGH * SAMPLE
   end)
   local level = lives.level(found.processes)
   given.sensitivity = lives.sensitivity(total, level,
