@@ -270,26 +270,21 @@ function method:rows(n, options)
   end
   local shown, scales, floor = view(self, n, options, "diff:rows")
   local sides = shown.sides
-  local list, left = shown.alignment:rows(floor > 0 and 0 or n,
-    { by = by, factors = scales, group = options.group })
+  local list, left = shown.alignment:rows(n, { by = by, factors = scales, least = floor,
+    group = options.group })
   if not list then return nil, left end
   local functions = #list + left.functions
-  local rows, hidden = {}, 0
+  local rows = {}
   local rest_a, rest_b = sides[1].raw, sides[2].raw
   for _, row in ipairs(list) do
     local made = scaled_row(shown, row, by, scales)
-    if made.delta == 0 then
-      made = nil
-    elseif math.abs(made.delta) < floor then
-      hidden, made = hidden + 1, nil
-    end
-    if made and (n == 0 or #rows < n) then
+    if made.delta ~= 0 then
       rows[#rows + 1] = made
       rest_a, rest_b = rest_a - made.before_raw, rest_b - made.after_raw
     end
   end
   if by == "total" then return rows, nil end
-  return rows, rest_of(sides, scales, rest_a, rest_b, functions - #rows, hidden)
+  return rows, rest_of(sides, scales, rest_a, rest_b, functions - #rows, left.small)
 end
 
 --- The call tree of what changed, depth first: at most n nodes whose totals changed most, each with

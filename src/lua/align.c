@@ -71,6 +71,15 @@ static int alignment__tostring (lua_State *L) {
   return 1;
 }
 
+/* Field 'least' of the options at 3, or 0. */
+static double checkleast (lua_State *L) {
+  double least = 0;
+  if (!lua_istable(L, 3)) return 0;
+  if (lua_getfield(L, 3, "least") != LUA_TNIL) least = luaL_checknumber(L, -1);
+  lua_pop(L, 1);
+  return least;
+}
+
 /* Field 'factors' of the options at 3, or 1 and 1. */
 static void checkfactors (lua_State *L, double *factors) {
   int i;
@@ -94,7 +103,7 @@ static void setvalues (lua_State *L, const int64_t *self, const int64_t *total) 
 
 static int alignment_rows (lua_State *L) {
   static const char *const orders[] = {"self", "total", NULL};
-  static const char *const known[] = {"by", "group", "factors", NULL};
+  static const char *const known[] = {"by", "group", "factors", "least", NULL};
   pyr_union *u = checkunion(L, 1);
   lua_Integer n = luaL_optinteger(L, 2, 20);
   pyr_granularity by = pyr_lua_checkgroup(L, 3, "group");
@@ -103,7 +112,7 @@ static int alignment_rows (lua_State *L) {
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
   pyr_luagroups *s;
   pyr_sideweight *w;
-  uint32_t i, k;
+  uint32_t i, k, small;
   int64_t rest[2] = {0, 0};
   luaL_argcheck(L, n >= 0 && n <= INT32_MAX, 2, "out of range");
   pyr_lua_options(L, 3, known);
@@ -122,8 +131,8 @@ static int alignment_rows (lua_State *L) {
   w = pyr_lua_scratch(L, s->g.count, sizeof *w);
   s->count = (uint32_t)n;
   if (pyr_union_weigh(u, s->g.of, w, &e) != PYR_OK ||
-      pyr_union_rank(&s->g, w, by_total, factors, &s->rows, &s->count, &s->all, &e) !=
-          PYR_OK)
+      pyr_union_rank(&s->g, w, by_total, factors, checkleast(L), &s->rows, &s->count,
+                     &s->all, &small, &e) != PYR_OK)
     return pyr_lua_error(L, &e);
   for (i = 0; i < s->g.count; i++)
     for (k = 0; k < 2; k++)
@@ -138,7 +147,8 @@ static int alignment_rows (lua_State *L) {
     setvalues(L, mine->self, mine->total);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 4);
+  pyr_lua_setinteger(L, "small", small);
   pyr_lua_setinteger(L, "before", rest[0]);
   pyr_lua_setinteger(L, "after", rest[1]);
   pyr_lua_setinteger(L, "functions", (lua_Integer)s->all - s->count);
@@ -150,19 +160,16 @@ static int alignment_tree (lua_State *L) {
   pyr_union *u = checkunion(L, 1);
   const pyr_profile *p = &u->tree;
   lua_Integer n = luaL_optinteger(L, 2, 20);
-  double factors[2], least = 0;
+  double factors[2];
   pyr_error e = {PYR_OK, NULL, NULL, PYR_NOWHERE};
   uint32_t *nodes = NULL, count, i;
   void **block;
   luaL_argcheck(L, n >= 0 && n <= INT32_MAX, 2, "out of range");
   pyr_lua_options(L, 3, known);
   checkfactors(L, factors);
-  if (lua_istable(L, 3)) {
-    if (lua_getfield(L, 3, "least") != LUA_TNIL) least = luaL_checknumber(L, -1);
-    lua_settop(L, 3);
-  }
   block = pyr_lua_owner(L);
-  if (pyr_union_changed(u, factors, least, (uint32_t)n, &nodes, &count, &e) != PYR_OK)
+  if (pyr_union_changed(u, factors, checkleast(L), (uint32_t)n, &nodes, &count, &e) !=
+      PYR_OK)
     return pyr_lua_error(L, &e);
   *block = nodes;
   lua_createtable(L, (int)count, 0);

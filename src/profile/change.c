@@ -73,8 +73,9 @@ static int compare (const void *a, const void *b, void *ranked) {
 }
 
 pyr_status pyr_union_rank (const pyr_grouping *g, const pyr_sideweight *w,
-                           bool by_total, const double *factors, uint32_t **rows,
-                           uint32_t *count, uint32_t *all, pyr_error *e) {
+                           bool by_total, const double *factors, double least,
+                           uint32_t **rows, uint32_t *count, uint32_t *all,
+                           uint32_t *small, pyr_error *e) {
   uint32_t wanted = *count, n = 0, i;
   uint32_t *found = malloc((g->count + 1u) * sizeof *found);
   long double *sizes = malloc((g->count + 1u) * sizeof *sizes);
@@ -84,17 +85,21 @@ pyr_status pyr_union_rank (const pyr_grouping *g, const pyr_sideweight *w,
     free(sizes);
     return pyr_nomemory(e);
   }
+  *all = *small = 0;
   for (i = 0; i < g->count; i++) {
     if (!w[i].seen) continue;
+    ++*all;
     sizes[i] = pyr_change(by_total ? w[i].total : w[i].self, factors);
-    found[n++] = i;
+    if (sizes[i] >= (long double)least)
+      found[n++] = i;
+    else
+      *small += sizes[i] > 0;
   }
   if (wanted == 0 || wanted > n) wanted = n;
   pyr_group_best(found, n, wanted, compare, &r);
   free(sizes);
   *rows = found;
   *count = wanted;
-  *all = n;
   return PYR_OK;
 }
 

@@ -29,13 +29,14 @@ static inline long double pyr_change (const int64_t *values, const double *facto
 }
 
 /*
-** The 'count' groups that changed most by self or total among those seen (ties as in
-** pyr_group_order); 0: all. '*rows' is malloced, '*count' how many there are, '*all' how many
-** were seen.
+** The 'count' groups that changed most by self or total, by 'least' at least, among those seen
+** (ties as in pyr_group_order); 0: all of them. '*rows' is malloced, '*count' how many there are,
+** '*all' how many were seen, '*small' how many changed by less than 'least'.
 */
 pyr_status pyr_union_rank (const pyr_grouping *g, const pyr_sideweight *w,
-                           bool by_total, const double *factors, uint32_t **rows,
-                           uint32_t *count, uint32_t *all, pyr_error *e);
+                           bool by_total, const double *factors, double least,
+                           uint32_t **rows, uint32_t *count, uint32_t *all,
+                           uint32_t *small, pyr_error *e);
 
 /* What truncated leaves hold of a side. */
 int64_t pyr_union_other (const pyr_union *u, uint32_t side);

@@ -341,8 +341,9 @@ function core.subtract(a, b) end
 ---@field before_other integer
 ---@field after_other integer
 local alignment = {}
---- Functions by |a * after - b * before| of self (or total), largest first; `factors` = {b, a}, default 1.
---- Second result: what the rows leave out: { before, after, functions }.
+--- Functions by |a * after - b * before| of self (or total), largest first, `least` or more (default
+--- 0); `factors` = {b, a}, default 1. Second result: what the rows leave out: { before, after,
+--- functions, small }; small: how many changed, but by less than `least`.
 ---@param n integer               0: all
 ---@param options? { by?: "self"|"total", factors?: number[], group?: string }
 function alignment:rows(n, options) end
