@@ -227,6 +227,30 @@ describe("the choice of a design", function()
     assert.is_true(#quality.gaps > 0)
   end)
 
+  it("counts all profiles where there are more instances than series are asked for", function()
+    local at, pods = NOON - 2 * HOUR, {}
+    for i = 1, 120 do pods[i] = ("p%03d"):format(i) end
+    -- twice the pods from then on, each doing the same
+    local source = service { pods = pods, rate = function(pod, t)
+      if t < at and pod > "p060" then return nil end
+      return 1e9
+    end }
+    local timeline = source.timeline
+    function source:timeline(given)
+      local rows = timeline(self, given)
+      for i = #rows, (given.limit or #rows) + 1, -1 do rows[i] = nil end
+      return rows
+    end
+    function source.profile_counts(_, given)
+      local live = given.to_ms <= at and 60 or 120
+      return { { labels = {}, profiles = live * (given.to_ms - given.from_ms) // 15000 } }
+    end
+    local design, quality = look(source, { at = at })
+    assert.near(0.5, quality.profiles.A / quality.profiles.B, 0.001)
+    assert.near(0.5, design.A[1].profiles / design.B[1].profiles, 0.001)
+    assert.equal(120, quality.instances.B)
+  end)
+
   it("knows the young among the old", function()
     local at = NOON - 2 * HOUR
     local source = service { pods = { "p1", "p2", "p3", "young" }, rate = function(pod, t)

@@ -349,6 +349,32 @@ describe("an investigation", function()
     assert.is_true(plan.bytes > 65536)
   end)
 
+  it("lets a recipe be made of its blocks", function()
+    local function canary(source, options)
+      local window = inv.windows.parse("-6m", "now", { source = source })
+      local id, err = inv.resolve(source, "cpu", options.selector, window)
+      if not id then return nil, err end
+      local subject = { selector = options.selector, type = id }
+      local design = inv.windows.canary { window = window, K = 4, label = "pod",
+        a = "checkout-0", b = "checkout-1" }
+      local quality = assert(inv.preflight.run(source, subject, design))
+      local samples = assert(inv.fetch.trees(source, { selector = options.selector, type = id,
+        design = design }))
+      local u = assert(inv.tree.drop(assert(inv.tree.union(samples)), { [[^runtime\.gc]] }))
+      local bar = { min_share = 0.01, alpha = 0.01 }
+      local found, tests = inv.explain.causes(u, function(rest)
+        return inv.stats.paired(rest, inv.normalise.size_factors(rest), design, bar)
+      end, bar)
+      inv.fetch.close(samples)
+      return inv.report.new { recipe = "canary", design = design, findings = found,
+        tests = tests, quality = quality, options = options }
+    end
+    local report = assert(inv(canary, store, { selector = SELECTOR }))
+    assert.is_true(report.design.paired)
+    assert.equal(0, #report.findings) -- two pods of one version
+    assert.same({ A = 1, B = 1 }, report.data_quality.instances)
+  end)
+
   it("loads a recipe from a file, and says what is wrong with one", function()
     local path = os.tmpname() .. ".lua"
     local function write(text)

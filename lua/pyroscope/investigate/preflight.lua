@@ -145,6 +145,27 @@ local function measure(quality, side, list, found)
   quality.coverage[side] = math.min(1, own, whole > 0 and covered / whole or 0)
 end
 
+-- Series are limited, trees are not: where instances are left out, the profiles of all are counted,
+-- else a side with more instances would look like one with more load.
+local function count_all(source, subject, quality, side, list, found)
+  if found.left_out == 0 or list[1] and list[1].instance then return end
+  local listed, all = quality.profiles[side], 0
+  for _, window in ipairs(contiguous(list)) do
+    local text = fetch.selector_of(subject, { labels = list[1].labels,
+      selector = list[1].selector })
+    local rows = text and fetch.profile_counts(source, { selector = text, types = subject.types,
+      from_ms = window.from_ms, to_ms = window.to_ms })
+    if not rows then return end
+    for _, row in ipairs(rows) do all = all + row.profiles end
+  end
+  if listed == 0 or all <= listed then return end
+  quality.profiles[side] = all
+  for _, window in ipairs(list) do
+    window.seconds = window.seconds * all / listed
+    window.profiles = math.floor(window.profiles * all / listed + 0.5)
+  end
+end
+
 -- A bundle that has no timelines still knows how many profiles its windows have.
 local function count_windows(source, subject, design, quality)
   for _, side in ipairs { "A", "B" } do
@@ -281,7 +302,10 @@ function preflight.run(source, subject, design, options)
     quality.versions[side] = instruments.values(sets[side], found.version)
   end
   if #found.rows > 0 then
-    for _, side in ipairs { "A", "B" } do measure(quality, side, design[side], surveys[side]) end
+    for _, side in ipairs { "A", "B" } do
+      measure(quality, side, design[side], surveys[side])
+      count_all(source, subject, quality, side, design[side], surveys[side])
+    end
   else
     local ok
     ok, err = count_windows(source, subject, design, quality)
