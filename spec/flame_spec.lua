@@ -712,7 +712,7 @@ describe("pscope flame", function()
       tmux "send-keys d"
       screen "shares of each side's total"
       tmux "send-keys d"
-      screen "absolute"
+      screen "%+125%% · sum ·" -- files without a duration have no rate
       tmux "send-keys e"
       screen "vanished boxes too"
       tmux "send-keys s"
