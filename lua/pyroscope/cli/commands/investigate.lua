@@ -99,6 +99,8 @@ function command.run(run, options)
     return nil, report.error
   end
   run:worsen(report.exit_code)
+  -- what is to be pasted asks whom this run asked
+  report.asked = { target = options.target, source = options.source }
   local text = render(run, report, format, options)
   if text ~= "" and text:sub(-1) ~= "\n" then text = text .. "\n" end
   if shown then

@@ -9,6 +9,16 @@ local function quoted(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
+-- Target of a command, and the source it was given with.
+local function about(report)
+  local asked, subject = report.asked or {}, report.subject or {}
+  local parts = {}
+  local target = asked.target or subject.target or subject.service
+  if target then parts[1] = " " .. quoted(target) end
+  if asked.source then parts[#parts + 1] = " --source " .. quoted(asked.source) end
+  return table.concat(parts)
+end
+
 --- The command that runs the next recipe.
 ---@param report pyroscope.report
 ---@param step { recipe?: string, args?: table, command?: string, text?: string }
@@ -16,10 +26,7 @@ end
 function steps.command(report, step)
   if type(step) == "string" then return step end
   if step.command or step.text then return step.command or step.text end
-  local subject = report.subject or {}
-  local parts = { "pscope investigate", quoted(step.recipe) }
-  local target = subject.target or subject.service
-  if target then parts[#parts + 1] = quoted(target) end
+  local parts = { "pscope investigate", quoted(step.recipe) .. about(report) }
   local names = {}
   for name in pairs(step.args or {}) do names[#names + 1] = name end
   table.sort(names)
@@ -42,8 +49,7 @@ local MORE = { mde_too_large = true, too_few_profiles = true, too_few_samples = 
 -- What helps a run that could not tell: more data, or a look at what there is.
 local function retry(report)
   local options = report.provenance and report.provenance.options or {}
-  local target = report.subject and (report.subject.target or report.subject.service)
-  local behind = target and " " .. quoted(target) or ""
+  local behind = about(report)
   local path = report.provenance and report.provenance.read_path
   if MORE[report.reason] and report.recipe and options.effort ~= "deep" and path ~= "files" then
     return { { recipe = report.recipe, args = { effort = "deep" } } }
