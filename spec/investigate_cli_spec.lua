@@ -160,6 +160,72 @@ describe("pscope investigate", function()
     fails({ "cpu", TARGET, "--source", server.url .. "/@401" }, "401", 3)
   end)
 
+  it("says what a recipe of one's own does wrong", function()
+    local function fails(text, pattern)
+      local path = here .. "/wrong.lua"
+      local file = assert(io.open(path, "w"))
+      file:write(text)
+      file:close()
+      local out, err, code = cli.run { "investigate", path, HOTSPOT }
+      assert.equal(2, code, err)
+      assert.equal("", out)
+      assert.matches(pattern, err)
+      assert.is_nil(err:find("internal", 1, true))
+    end
+    fails("return function(", "cannot load the recipe")
+    fails("return function() end", "wrong.lua' returned neither a report nor an error")
+    fails("return function() return 7 end", "wrong.lua' returns a number, not a report")
+    fails("return function() error 'boom' end", "wrong.lua' fails: .*wrong.lua:1: boom")
+  end)
+
+  it("refuses counts of nothing", function()
+    for _, words in ipairs { { "memory", "--limit", "0" }, { "memory", "--points", "0" },
+      { "memory", "--rss", "0" }, { "alloc", "--heap-rate", "0" }, { "fleet", "--services", "0" },
+      { "fleet", "--limit", "0" }, { "fleet", "--price", "-3" }, { "mutex", "--bar", "0" } } do
+      local out, err, code = cli.run { "investigate", words[1], HOTSPOT, words[2], words[3] }
+      assert.equal(2, code, out .. err)
+      assert.matches(("option '%s' must be above 0"):format(words[2]:sub(3):gsub("-", "_")), err)
+    end
+    for _, text in ipairs { "3", "100,0" } do
+      local _, err, code = cli.run { "investigate", "cpu", HOTSPOT, "--per-request", text }
+      assert.equal(2, code, err)
+      assert.matches("is not two numbers above 0", err)
+    end
+  end)
+
+  it("reads sizes and lists where a program gives tables", function()
+    local folder = here .. "/hashed"
+    local out, err, code = cli.run { "investigate", "bundle", HOTSPOT, "--types", "cpu", "--path",
+      folder, "--redact", "pod" }
+    assert.equal(0, code, out .. err)
+    local file = assert(io.open(folder .. "/series.jsonl"))
+    local series = file:read "a"
+    file:close()
+    assert.matches('"pod"', series)
+    assert.is_nil(series:find("checkout-0", 1, true))
+    -- the next step is asked of the bundle
+    local recipe, target = out:gsub("%s+", " "):match "next: pscope investigate (%S+) (%S+)"
+    assert.equal(folder, target)
+    out, err, code = cli.run { "investigate", recipe, target }
+    assert.is_true(code == 10 or code == 11 or code == 0, err)
+    assert.matches("checkout", out)
+    out, err, code = cli.run { "investigate", "memory", HOTSPOT, "--rss", "200MiB" }
+    assert.equal(11, code, out .. err)
+    local document = json({ "investigate", "deploy", HOTSPOT, "--classes", "cpu,block" }, 10)
+    local rows = document.tables[1].rows
+    assert.same({ "cpu", "block_delay" }, { rows[1].class, rows[2].class })
+    assert.equal(2, #rows)
+    out, err, code = cli.run { "investigate", "deploy", HOTSPOT, "--classes", "nonsense" }
+    assert.equal(2, code, out .. err)
+    assert.matches("classes: cpu, ", err)
+  end)
+
+  it("ends at file and line for an editor", function()
+    local out, err, code = cli.run { "investigate", "cpu", HOTSPOT, "--editor" }
+    assert.equal(10, code, err)
+    assert.matches("^%+%d+ [^\n]*catalog/score.go\n$", out)
+  end)
+
   it("reports why it cannot tell", function()
     local document = json({ "investigate", "memory", HOTSPOT, "--on-inconclusive", "ok" }, 0)
     assert.equal("inconclusive", document.verdict)

@@ -28,6 +28,9 @@ local HELP = {
   redact = "write hashes for the values of these labels",
 }
 
+-- How a flag reads what a program may also give as a table.
+local KINDS = { rss = "size", redact = "list" }
+
 -- What -h says a sentence of.
 local COMMON = { at = true, effort = true, policy = true, fail_on = true, per_request = true }
 
@@ -35,7 +38,8 @@ local function value_name(option)
   if option.choices and #table.concat(option.choices) < 24 then
     return table.concat(option.choices, "|")
   end
-  if VALUES[option.kind] then return VALUES[option.kind] end
+  local kind = option.kind or KINDS[option.name]
+  if VALUES[kind] then return VALUES[kind] end
   if option.name == "at" then return "TIME" end
   if option.type:find "integer" then return "N" end
   if option.type:find "number" then return "X" end
@@ -114,7 +118,7 @@ end
 
 -- A value as an option wants it; text where the option reads it itself.
 local function read(option, text)
-  local reader = readers[option.kind]
+  local reader = readers[option.kind or KINDS[option.name]]
   if reader then
     local value, expected = reader(text)
     if not value then
@@ -183,6 +187,10 @@ local function per_request(text, reading)
   local a, b = text:match "^([%d.]+),([%d.]+)$"
   a, b = tonumber(a), tonumber(b)
   if a and b and a > 0 and b > 0 then return { A = a, B = b } end
+  if text:find "^[%d.,%-]+$" then
+    return usage(("--per-request: '%s' is not two numbers above 0"):format(text),
+      "requests of both sides: --per-request 1200,1350, or a file with TIME COUNT lines")
+  end
   return counts_of_file(text, reading)
 end
 
@@ -197,6 +205,24 @@ local function at_of(text, reading)
     end
   end
   return text
+end
+
+-- Classes by the words that every other flag takes for them.
+local function classes_of(words)
+  local types = require "pyroscope.types"
+  local names, known, made = {}, {}, {}
+  for _, entry in ipairs(require "pyroscope.investigate.changes".classes) do
+    names[#names + 1] = entry.class
+    known[entry.class] = true
+  end
+  for i, word in ipairs(words) do
+    made[i] = types.meaning(word)
+    if not known[made[i]] then
+      return usage(("--classes: '%s' is no class that is looked at"):format(word),
+        "classes: " .. table.concat(names, ", "))
+    end
+  end
+  return made
 end
 
 -- The selector of a target and the flags beside it.
@@ -248,6 +274,10 @@ function investigation.options(recipe, options, found, source)
           ("pscope recipes %s"):format(recipe.name))
       end
     end
+  end
+  if given.classes and options.classes and recipe.design then
+    given.classes, err = classes_of(given.classes)
+    if not given.classes then return nil, err end
   end
   if type(given.redact) == "table" then given.redact = { labels = given.redact } end
   if options.at then

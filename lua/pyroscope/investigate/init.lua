@@ -42,7 +42,13 @@ local function of_file(path)
   return { name = entry.name or path:match "([^/]+)%.lua$" or path, run = entry.run,
     options = entry.options or {}, question = entry.question, class = entry.class,
     range = entry.range, selector = entry.selector, defaults = entry.defaults,
-    open = entry.options == nil }
+    open = entry.options == nil, file = path }
+end
+
+-- What a file of one's own does wrong is an answer, as what is wrong with its text is.
+local function own_fault(found, message)
+  return usage(("the recipe '%s' %s"):format(found.file, message),
+    "a recipe returns a report, or nil and an error: lua/pyroscope/_meta/investigate.lua")
 end
 
 --- A recipe by name (`-` and `_` are equal, short names too), by the path of a Lua file, or the
@@ -210,9 +216,18 @@ function investigate.run(recipe, source, given, level)
   local ok, report, bad = pcall(found.run, proxy, options)
   finish()
   restore()
-  if not ok then error(report, 0) end
+  if not ok then
+    if found.file and not errors.is(report) then
+      return own_fault(found, "fails: " .. tostring(report))
+    end
+    error(report, 0)
+  end
+  if found.file and report and type(report) ~= "table" then
+    return own_fault(found, ("returns a %s, not a report"):format(type(report)))
+  end
   if not report then
     if not errors.is(bad) then
+      if found.file then return own_fault(found, "returned neither a report nor an error") end
       error(("the recipe '%s' returned neither a report nor an error"):format(found.name), level)
     end
     local made = report_of_error(found, options, bad)

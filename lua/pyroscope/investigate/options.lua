@@ -75,6 +75,10 @@ options.shared = {
 
 local POSITIVE = { alpha = true, min_share = true, min_rel = true, must_detect = true,
   assert_unchanged = true, max_nodes = true, concurrency = true, max_requests = true }
+-- Of shipped recipes: a question about nothing is a mistyped number. What 0 means to a recipe of
+-- one's own is for it to say.
+local COUNTS = { limit = true, rss = true, points = true, heap_rate = true, services = true,
+  price = true, blocks = true, max_bytes = true, blocked_threshold = true, bar = true }
 local SHARES = { alpha = 0.5, min_share = 1 }
 
 --- All options of a recipe, its own beside the shared ones.
@@ -96,7 +100,7 @@ local function names_of(known)
 end
 
 -- What is wrong with one value; nil for nothing.
-local function fault(option, value)
+local function fault(option, value, shipped)
   local fits = false
   for kind in option.type:gmatch "[^|]+" do
     if kind == type(value) or kind == math.type(value) then fits = true end
@@ -121,7 +125,9 @@ local function fault(option, value)
     local _, err = timespec.parse(value)
     if err then return "is a time: " .. err.message end
   end
-  local positive = value ~= value or POSITIVE[option.name] and value <= 0
+  local counted = POSITIVE[option.name]
+    or shipped and COUNTS[option.name] and type(value) == "number"
+  local positive = value ~= value or counted and value <= 0
   if positive then return "must be above 0" end
   if SHARES[option.name] and value > SHARES[option.name] then
     return ("is a share of at most %g"):format(SHARES[option.name])
@@ -155,6 +161,7 @@ end
 ---@return string? near
 function options.complete(recipe, given)
   local known = options.known(recipe)
+  local shipped = recipe.design ~= nil -- only these say what they compare
   local made = {}
   for name, value in pairs(given or {}) do
     local option = known[name]
@@ -165,7 +172,7 @@ function options.complete(recipe, given)
           near and (" (did you mean '%s'?)"):format(near) or ""), near
       end
     else
-      local bad = fault(option, value) or name == "at" and fault_of_at(value) or nil
+      local bad = fault(option, value, shipped) or name == "at" and fault_of_at(value) or nil
       if bad then return nil, ("option '%s' %s"):format(name, bad) end
     end
     made[name] = value

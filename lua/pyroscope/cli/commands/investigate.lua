@@ -60,6 +60,11 @@ end
 local FORMATS = { md = "markdown" }
 
 local function render(run, report, format, options)
+  if format == "editor" then
+    local rows = {}
+    for _, finding in ipairs(report.findings or {}) do rows[#rows + 1] = finding.location end
+    return require "pyroscope.output.editor".write { rows = rows }
+  end
   return report:render(FORMATS[format] or format, { width = math.min(run.terminal.width, 100),
     all = options.all, utf8 = run.terminal.utf8, tz = options.tz,
     color = format == "text" and run.terminal.color or nil })

@@ -9,8 +9,9 @@ local function quoted(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
--- Target of a command, and the source it was given with.
-local function about(report)
+-- Target of a command, and the source it was given with; `folder` is asked instead of both.
+local function about(report, folder)
+  if folder then return " " .. quoted(folder:find "/" and folder or "./" .. folder) end
   local asked, subject = report.asked or {}, report.subject or {}
   local parts = {}
   local target = asked.target or subject.target or subject.service
@@ -26,12 +27,15 @@ end
 function steps.command(report, step)
   if type(step) == "string" then return step end
   if step.command or step.text then return step.command or step.text end
-  local parts = { "pscope investigate", quoted(step.recipe) .. about(report) }
+  local args = step.args or {}
+  local parts = { "pscope investigate", quoted(step.recipe) .. about(report, args.source) }
   local names = {}
-  for name in pairs(step.args or {}) do names[#names + 1] = name end
+  for name in pairs(args) do
+    if name ~= "source" then names[#names + 1] = name end
+  end
   table.sort(names)
   for _, name in ipairs(names) do
-    local value = step.args[name]
+    local value = args[name]
     if name == "at" and type(value) == "table" and type(value.A) == "string"
         and type(value.B) == "string" then
       parts[#parts + 1] = ("--before %s --after %s"):format(quoted(value.A), quoted(value.B))
