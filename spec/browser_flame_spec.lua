@@ -65,7 +65,7 @@ describe("a flame graph in a browser", function()
   local function it_in_both(title, body)
     for _, format in ipairs { "html", "svg" } do
       it(title .. " (" .. format .. ")", function()
-        if not b then pending(missing) return end
+        if not b then pending("needs a browser: " .. missing) return end
         b.errors, b.requests = {}, {}
         body(function(text, options, fragment)
           b:show(assert((type(text) == "string" and profile(text) or text):render(format, options)),
@@ -336,7 +336,7 @@ describe("a flame graph in a browser", function()
   end)
 
   it("is there without a script: boxes, names, titles", function()
-    if not b then pending(missing) return end
+    if not b then pending("needs a browser: " .. missing) return end
     b:call("Emulation.setScriptExecutionDisabled", { value = true })
     for _, format in ipairs { "html", "svg" } do
       b:show(profile(SHOP):render(format, { title = "Shop" }), "." .. format)

@@ -31,7 +31,7 @@ describe("the page of a report", function()
   setup(function() b, missing = browser.open() end)
   teardown(function() if b then b:close() end end)
   before_each(function()
-    if missing then return pending(missing) end
+    if missing then return pending("needs a browser: " .. missing) end
     b.errors, b.requests = {}, {}
   end)
   local function clean()
@@ -40,7 +40,7 @@ describe("the page of a report", function()
   end
 
   it("shows verdict, findings and both sides of the tree to scale", function()
-    if missing then return pending(missing) end
+    if missing then return pending("needs a browser: " .. missing) end
     b:show(page(), ".html")
     assert.equal("REGRESSION", b:eval "document.querySelector('h1 .badge').textContent")
     assert.equal(2, b:eval "document.querySelectorAll('.finding').length")
@@ -57,7 +57,7 @@ describe("the page of a report", function()
   end)
 
   it("zooms both sides to what is clicked, and back", function()
-    if missing then return pending(missing) end
+    if missing then return pending("needs a browser: " .. missing) end
     b:show(page(), ".html")
     b:press "svg.icicle[data-side=b] g[data-n='4'] rect"
     local after, before = by_name(boxes "b"), by_name(boxes "a")
@@ -79,7 +79,7 @@ describe("the page of a report", function()
   end)
 
   it("says everything without its script", function()
-    if missing then return pending(missing) end
+    if missing then return pending("needs a browser: " .. missing) end
     b:call("Emulation.setScriptExecutionDisabled", { value = true })
     b:show(page(), ".html")
     local text = b:eval "document.body.innerText"
@@ -91,7 +91,7 @@ describe("the page of a report", function()
   end)
 
   it("takes names for names", function()
-    if missing then return pending(missing) end
+    if missing then return pending("needs a browser: " .. missing) end
     for _, name in ipairs { "<script>window.hit = 1</script>", '"><img src=x onerror="window.hit = 1">',
       "</title></svg><svg onload='window.hit = 1'>", "\u{202e}gnp.exe", "a\nb", "</script><script>window.hit=1</script>" } do
       b:show(page(function(given)
@@ -115,7 +115,7 @@ describe("the page of a report", function()
   end)
 
   it("can be read in the dark, on paper and on a narrow screen", function()
-    if missing then return pending(missing) end
+    if missing then return pending("needs a browser: " .. missing) end
     b:show(page(), ".html")
     local function contrast()
       return b:eval [[(function () {
@@ -141,7 +141,7 @@ describe("the page of a report", function()
   end)
 
   it("draws a deep tree and many boxes", function()
-    if missing then return pending(missing) end
+    if missing then return pending("needs a browser: " .. missing) end
     b:show(page(function(given)
       local rows = { id = {}, parent = {}, depth = {}, name = {}, a = {}, b = {}, significant = {} }
       local n = 0

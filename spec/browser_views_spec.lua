@@ -96,7 +96,7 @@ describe("a picture in a browser", function()
 
   local function case(title, body)
     it(title, function()
-      if not b then pending(missing) return end
+      if not b then pending("needs a browser: " .. missing) return end
       b.errors, b.requests = {}, {}
       b:media {}
       body()
@@ -536,7 +536,7 @@ describe("a picture in a browser", function()
   end)
 
   it("opens a file for speedscope in that program's own page (SPD-01)", function()
-    if not b then pending(missing) return end
+    if not b then pending("needs a browser: " .. missing) return end
     local page = "build/npm/node_modules/speedscope/dist/release/index.html"
     local f = io.open(page)
     if not f then

@@ -223,7 +223,7 @@ describe("a dashboard of Perses as one page (PER-20)", function()
     end
 
     it("moves in one picture and leaves the others", function()
-      if missing then return pending(missing) end
+      if missing then return pending("needs a browser: " .. missing) end
       b:show(html, ".html")
       assert.same({ "value", "package", "package", "package" }, roots "e.pyroscope.state().p")
       b:eval "document.querySelectorAll('.pyr-root')[3].scrollIntoView()"
@@ -237,7 +237,7 @@ describe("a dashboard of Perses as one page (PER-20)", function()
     end)
 
     it("draws what is opened as wide as the page", function()
-      if missing then return pending(missing) end
+      if missing then return pending("needs a browser: " .. missing) end
       b:show(html, ".html")
       b:eval "document.querySelectorAll('section')[1].querySelectorAll('details')[1].open = true"
       b:eval "new Promise(function (done) { setTimeout(done, 150); })"
@@ -247,7 +247,7 @@ describe("a dashboard of Perses as one page (PER-20)", function()
     end)
 
     it("shows a hostile name as it is", function()
-      if missing then return pending(missing) end
+      if missing then return pending("needs a browser: " .. missing) end
       board({ a = panel(EVIL, settings {}, query { profileType = CPU, query = "{}" }),
         b = panel(EVIL, settings { palette = "value" }, query { profileType = CPU, query = "{}" }) },
         "evil")
@@ -263,7 +263,7 @@ describe("a dashboard of Perses as one page (PER-20)", function()
     end)
 
     it("keeps whole fragments apart, each with its own script", function()
-      if missing then return pending(missing) end
+      if missing then return pending("needs a browser: " .. missing) end
       local one = assert(core.decode("a;b 3\na;c 1\n", "folded")):render("html", { fragment = true })
       local two = assert(core.decode("x;y 1\nx;z 2\n", "folded")):render("html", { fragment = true })
       b:show("<!DOCTYPE html><meta charset=utf-8><body>" .. one .. two, ".html")

@@ -25,7 +25,7 @@ end
 function browser.open(options)
   options = options or {}
   local path = program()
-  if not path then return nil, "needs a browser (chromium-headless-shell is not installed)" end
+  if not path then return nil, "chromium-headless-shell is not installed" end
   local folder = os.tmpname()
   os.remove(folder)
   assert(os.execute(("mkdir '%s'"):format(folder)))
@@ -41,7 +41,7 @@ function browser.open(options)
     stdio = { devnull, devnull, devnull, into, out },
   }, function() self.ended = true end)
   uv.fs_close(devnull)
-  if not self.process then return nil, "needs a browser (" .. tostring(self.pid) .. ")" end
+  if not self.process then return nil, tostring(self.pid) end
   out:read_start(function(_, chunk) if chunk then self:receive(chunk) else self.ended = true end end)
   local target = self:call("Target.createTarget", { url = "about:blank",
     width = options.width or 1200, height = options.height or 800 }).targetId

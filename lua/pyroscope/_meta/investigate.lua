@@ -184,7 +184,7 @@ function quantum.heap_counts(bytes, objects, rate) end
 ---@field load_ratio number       R less the ratio of profile counts: load per profile
 ---@field profiles { A: integer, B: integer }
 ---@field n { A: integer, B: integer }   samples a side
----@field total { A: number, B: number } sums of the rest, in raw samples (or values, q unknown)
+---@field total { A: number, B: number } sums of the rest, in base units
 ---@field totals number[]         by sample
 ---@field functions integer       how many functions the median was taken of
 ---@field method "robust"|"totals"
@@ -433,7 +433,7 @@ local shifts = {}
 ---@param found pyroscope.finding[]
 ---@param tests pyroscope.tests
 ---@param options? { domains?: table<string, string> }
----@return { kind: "shift"|"rename"|"inline", members: integer[], domain?: string, net: number, score?: number }[]
+---@return pyroscope.shift[]
 function shifts.find(u, found, tests, options) end
 
 --- pyroscope.investigate.guards

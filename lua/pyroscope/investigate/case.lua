@@ -1,18 +1,22 @@
 --- What recipes that compare two sides do before they test: what is looked at, which windows, is
 --- the data good enough, the trees. Each step is a building block of its own.
 
+local analyse = require "pyroscope.investigate.analyse"
 local counters = require "pyroscope.investigate.counters"
-local errors = require "pyroscope.errors"
 local design = require "pyroscope.investigate.design"
+local errors = require "pyroscope.errors"
+local evidence = require "pyroscope.investigate.evidence"
 local fetch = require "pyroscope.investigate.fetch"
 local preflight = require "pyroscope.investigate.preflight"
 local quantum = require "pyroscope.investigate.quantum"
 local report = require "pyroscope.investigate.report"
 local requests = require "pyroscope.investigate.requests"
 local subject = require "pyroscope.investigate.subject"
-local tree = require "pyroscope.investigate.tree"
 local types = require "pyroscope.types"
+local unions = require "pyroscope.investigate.unions"
 local units = require "pyroscope.units"
+local verdict = require "pyroscope.investigate.verdict"
+local where = require "pyroscope.investigate.where"
 local windows = require "pyroscope.investigate.windows"
 
 local case = {}
@@ -125,6 +129,26 @@ function case.quantum(self)
   return found
 end
 
+-- The halves of each side against each other: nothing changed between them.
+local function halves_of(self)
+  local found = {}
+  for _, side in ipairs { "A", "B" } do
+    local own = {}
+    for _, sample in ipairs(self.samples) do
+      if sample.side == side then own[#own + 1] = sample end
+    end
+    if #own >= 4 then
+      local halves = { quantum = self.samples.quantum, runtime = self.samples.runtime,
+        kind = self.samples.kind }
+      for i, sample in ipairs(own) do
+        halves[i] = setmetatable({ side = i <= #own // 2 and "A" or "B" }, { __index = sample })
+      end
+      found[#found + 1] = unions.of(halves, self.options)
+    end
+  end
+  return found
+end
+
 --- Trees of the design, aligned. Gates that need trees are applied to the quality.
 ---@param self pyroscope.case
 ---@param quantum_of? fun(self: pyroscope.case): pyroscope.quantum
@@ -144,24 +168,18 @@ function case.fetch(self, quantum_of)
   self.samples = samples
   samples.quantum = (quantum_of or case.quantum)(self)
   preflight.samples(self.quality, samples, { class = about.class })
-  local u
-  u, err = tree.union(samples, { names = options.name_rules })
-  if not u then return nil, err end
-  if options.ignore then
-    u, err = tree.drop(u, options.ignore)
-    if not u then return nil, err end
+  self.union, err = unions.of(samples, options)
+  if self.union and options.effort == "deep" then
+    self.halves = halves_of(self) -- before their profiles are closed
   end
-  self.union = u
+  fetch.close(samples)
+  if not self.union then return nil, err end
   return self
 end
 
---- What the caller says of load: how samples are divided, and the cost of a request. An error when
---- requests are wanted and some window has none.
----@param self pyroscope.case     with a union
----@return number[]? weights
----@return pyroscope.cost? cost
----@return pyroscope.error? err
-function case.load(self)
+-- What the caller says of load: how samples are divided, and the cost of a request. An error when
+-- requests are wanted and some window has none.
+local function load_of(self)
   local options, u = self.options, self.union
   local counts, sums, cost
   if options.per_request then
@@ -182,38 +200,43 @@ function case.load(self)
   return requests.weights(u, options.normalise, counts), cost
 end
 
---- How many findings come out where nothing changed: the halves of each side against each other.
----@param self pyroscope.case     with samples
----@param findings_of fun(u: pyroscope.union): integer
----@return integer? floor         nil: too few samples a side
-function case.noise_floor(self, findings_of)
-  local floor
-  for _, side in ipairs { "A", "B" } do
-    local own = {}
-    for _, sample in ipairs(self.samples) do
-      if sample.side == side then own[#own + 1] = sample end
-    end
-    if #own >= 4 then
-      local halves = { quantum = self.samples.quantum, runtime = self.samples.runtime,
-        kind = self.samples.kind }
-      for i, sample in ipairs(own) do
-        halves[i] = setmetatable({ side = i <= #own // 2 and "A" or "B" }, { __index = sample })
-      end
-      local u = tree.union(halves, { names = self.options.name_rules })
-      if u then floor = (floor or 0) + findings_of(u) end
-    end
+--- Causes of the change of a flow, with what explains others away, file and line, and the labels
+--- that bound them.
+---@param self pyroscope.case     with its union
+---@return pyroscope.analysis? result
+---@return pyroscope.error? err
+function case.causes(self)
+  local bar = verdict.bar(self.options)
+  local weights, cost, err = load_of(self)
+  if err then return nil, err end
+  local result = analyse(self.union, self.design, bar, { quality = self.quality,
+    class = self.subject.class, domains = self.options.domains, weights = weights, cost = cost,
+    blocks = evidence.blocks(self), mix = function(found) evidence.mix(self, found) end })
+  evidence.locate(self.source, self.subject, self.design, result.findings)
+  where.find(self, result.findings)
+  for _, u in ipairs(self.halves or {}) do
+    self.quality.noise_floor = (self.quality.noise_floor or 0)
+      + #analyse(u, self.design, bar).findings
   end
-  return floor
+  return result
 end
 
---- The report of a case: what it holds beside what the recipe says.
+--- The report of a case: what it holds beside what the recipe says. `result`: of `case.causes`.
 ---@param self pyroscope.case
 ---@param given table
+---@param result? pyroscope.analysis
 ---@return pyroscope.report
-function case.report(self, given)
+function case.report(self, given, result)
   given.subject, given.design, given.quality = self.subject, self.design, self.quality
   given.options, given.union = self.options, given.union or self.union
   given.facts = given.facts or self.facts
+  if result then
+    given.findings, given.explained_away = result.findings, result.explained
+    given.tests, given.groups = result.tests, result.groups
+    if #result.findings > 0 then
+      given.icicle = evidence.icicle(self.union, result.tests, result.findings)
+    end
+  end
   return report.new(given)
 end
 

@@ -2,7 +2,6 @@
 --- every class, and how far the shares of functions moved.
 
 local fetch = require "pyroscope.investigate.fetch"
-local labels = require "pyroscope.investigate.labels"
 local lives = require "pyroscope.investigate.lives"
 local normalise = require "pyroscope.investigate.normalise"
 local quantum = require "pyroscope.investigate.quantum"
@@ -12,6 +11,7 @@ local stats = require "pyroscope.investigate.stats"
 local subjects = require "pyroscope.investigate.subject"
 local survey = require "pyroscope.investigate.survey"
 local tree = require "pyroscope.investigate.tree"
+local unions = require "pyroscope.investigate.unions"
 local units = require "pyroscope.units"
 local waiting = require "pyroscope.investigate.waiting"
 local windows = require "pyroscope.investigate.windows"
@@ -84,13 +84,6 @@ function changes.metadata(source, selector, sides)
   return notes
 end
 
-local function halves(window)
-  local middle = (window.from_ms + window.to_ms) // 2
-  return { from_ms = window.from_ms, to_ms = middle, labels = window.labels,
-    selector = window.selector }, { from_ms = middle, to_ms = window.to_ms,
-    labels = window.labels, selector = window.selector }
-end
-
 -- Shares of functions by side and half, and how far they moved beyond noise: the divergence of the
 -- sides less half of that of the halves of each, whose samples are half as many.
 local function divergence(u)
@@ -124,15 +117,8 @@ local function rate_of(sum, window, subject)
 end
 
 local function flow(source, subject, sides, options)
-  local design = { A = { halves(sides.A) }, B = { halves(sides.B) }, unit = "pod" }
-  local samples, err = fetch.trees(source, { selector = subject.selector, types = subject.types,
-    type = subject.type, design = design, runtime = subject.runtime,
-    max_nodes = options.max_nodes, empty = "zero" })
-  if not samples then return nil, err end
-  samples.quantum = quantum.infer { class = subject.class, runtime = subject.runtime }
-  local u
-  u, err = tree.union(samples, { names = options.name_rules })
-  fetch.close(samples)
+  local u, err = unions.fetch(source, subject, windows.halves(sides), options, { empty = "zero",
+    quantum = quantum.infer { class = subject.class, runtime = subject.runtime } })
   if not u then return nil, err end
   local totals = (u:totals())
   local sums = { A = totals[1] + totals[2], B = totals[3] + totals[4] }
@@ -231,7 +217,7 @@ function changes.windows(source, options, range)
   if not made then return nil, err end
   local hull = windows.hull(made.A, made.B)
   if made.change_source == "given" or made.change_source == "versions" then whole = hull end
-  return { design = made, sides = labels.sides(made), subject = subject, range = {
+  return { design = made, sides = windows.sides(made), subject = subject, range = {
     from_ms = math.min(whole.from_ms, hull.from_ms), to_ms = math.max(whole.to_ms, hull.to_ms) } }
 end
 

@@ -106,9 +106,8 @@ function document.totals(given, context, state)
       end
       if n.A > 0 and n.B > 0 then mean.A, mean.B = sums.A / n.A, sums.B / n.B end
     elseif tests and tests.size and tests.size.total and context.factors then
-      local q = context.quantum and context.quantum.value or 1
-      mean.A = tests.size.total.A * q / tests.size.n.A
-      mean.B = tests.size.total.B * q / tests.size.n.B
+      mean.A = tests.size.total.A / tests.size.n.A
+      mean.B = tests.size.total.B / tests.size.n.B
     end
     if not mean.A then return nil end
     out = { A = { rate = mean.A * context.factors.A, unit = context.unit },

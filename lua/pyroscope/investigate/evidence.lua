@@ -5,6 +5,7 @@ local fetch = require "pyroscope.investigate.fetch"
 local frames = require "pyroscope.investigate.frames"
 local stats = require "pyroscope.investigate.stats"
 local tree = require "pyroscope.investigate.tree"
+local unions = require "pyroscope.investigate.unions"
 local windows = require "pyroscope.investigate.windows"
 
 local evidence = {}
@@ -12,13 +13,8 @@ local evidence = {}
 -- Labels whose elements may do different work; instances of one service are not among them.
 local MIXES = { "region", "zone", "availability_zone", "datacenter", "cluster", "node", "tier" }
 local SHIFTED, ELEMENTS = 0.1, 6
-
-local function hull_of(list)
-  local hull = windows.hull(list)
-  local first = list[1]
-  return { from_ms = hull.from_ms, to_ms = hull.to_ms, labels = not first.instance and first.labels
-    or nil, selector = not first.instance and first.selector or nil }
-end
+-- Blocks of a side by which is told what lasts.
+local BLOCKS = 8
 
 -- The line of a function with the most value, of a profile that has lines; its first otherwise.
 local function place_of(profile, row)
@@ -45,7 +41,7 @@ function evidence.locate(source, subject, design, findings)
   end
   for _, side in ipairs { "B", "A" } do
     if next(wanted[side]) then
-      local hull = hull_of(design[side][1] and design[side] or design.A)
+      local hull = windows.whole(design[side][1] and design[side] or design.A)
       local text = fetch.selector_of({ selector = subject.selector }, hull)
       local answer = text and fetch.pprof(source, { selector = text, type = subject.types,
         from_ms = hull.from_ms, to_ms = hull.to_ms })
@@ -64,41 +60,18 @@ function evidence.locate(source, subject, design, findings)
   end
 end
 
--- Values of a finding by sample of a union.
-local function values_of(u, finding)
-  local names = tree[finding.candidate](u)
-  for i, name in ipairs(names.name) do
-    if name == finding.name then return names.value[i] end
-  end
-  local zero = {}
-  for k = 1, #u.samples do zero[k] = 0 end
-  return zero
-end
-
 --- How findings go over the blocks of B where samples are processes: values at equal load and the
 --- divisors that made them so, by time. One union of the blocks serves all findings.
----@param source pyroscope.source
----@param subject pyroscope.subject
----@param design pyroscope.design
----@param quality pyroscope.quality
----@param options { K?: integer, max_nodes?: integer, names?: table }
+---@param case pyroscope.case
 ---@return fun(finding: pyroscope.finding, tests: pyroscope.tests): number[]?, number[]?
-function evidence.blocks(source, subject, design, quality, options)
+function evidence.blocks(case)
   local blocks, totals
-  if quality.counter_like then return function() return nil end end
+  if case.quality.counter_like then return function() return nil end end
   local function make()
-    local hull = hull_of(design.B)
-    local list = windows.blocks(hull, options.K or 8, { interval_ms = quality.interval_ms })
-    local phase = { A = list, B = {}, unit = "block" }
-    for _, window in ipairs(list) do
-      window.labels, window.selector = hull.labels, hull.selector
-    end
-    local samples = fetch.trees(source, { selector = subject.selector, type = subject.types,
-      design = phase, interval_ms = quality.interval_ms, max_nodes = options.max_nodes,
-      runtime = subject.runtime })
-    if not samples then return false end
-    local u = tree.union(samples, { names = options.names })
-    fetch.close(samples)
+    local design = { A = windows.blocks(windows.whole(case.design.B), BLOCKS,
+      { interval_ms = case.quality.interval_ms }), B = {}, unit = "block" }
+    local u = unions.fetch(case.source, case.subject, design, case.options,
+      { interval_ms = case.quality.interval_ms })
     if not u then return false end
     local view = tree.user(u)
     totals = (view:totals())
@@ -111,7 +84,7 @@ function evidence.blocks(source, subject, design, quality, options)
     local sum, divisors, out = 0, {}, {}
     for _, total in ipairs(totals) do sum = sum + total end
     if sum <= 0 then return nil end
-    for k, value in ipairs(values_of(blocks, finding)) do
+    for k, value in ipairs(unions.values(blocks, finding)) do
       if totals[k] > 0 then
         local divisor = size.n.A * size.R * totals[k] / sum
         out[#out + 1], divisors[#divisors + 1] = value / divisor, divisor
@@ -151,18 +124,16 @@ end
 
 --- Did the mix of regions, zones or nodes change, rather than what each of them does? Only where
 --- the weights of a label moved are its elements fetched. Gives every finding `mix`.
----@param source pyroscope.source
----@param subject pyroscope.subject
----@param design pyroscope.design
+---@param case pyroscope.case
 ---@param findings pyroscope.finding[]
----@param options { labels?: string[], max_nodes?: integer, names?: table }
-function evidence.mix(source, subject, design, findings, options)
+function evidence.mix(case, findings)
+  local source, subject, design = case.source, case.subject, case.design
   if #findings == 0 or not design.A[1] or not design.B[1] then return end
-  local hulls = { A = hull_of(design.A), B = hull_of(design.B) }
+  local hulls = { A = windows.whole(design.A), B = windows.whole(design.B) }
   local present = fetch.label_names(source, { selector = subject.selector,
     from_ms = hulls.B.from_ms, to_ms = hulls.B.to_ms })
   local asked = {}
-  for _, label in ipairs(options.labels or MIXES) do
+  for _, label in ipairs(MIXES) do
     if not present or present[label] then asked[#asked + 1] = label end
   end
   for _, label in ipairs(asked) do
@@ -184,12 +155,9 @@ function evidence.mix(source, subject, design, findings, options)
             selector = hull.selector, instance = value }
         end
       end
-      local samples = fetch.trees(source, { selector = subject.selector, type = subject.types,
-        design = parts, max_nodes = options.max_nodes, runtime = subject.runtime, empty = "zero" })
-      local u = samples and tree.union(samples, { names = options.names })
-      if samples then fetch.close(samples) end
+      local u = unions.fetch(source, subject, parts, case.options, { empty = "zero" })
       for _, finding in ipairs(u and findings or {}) do
-        local of = values_of(u, finding)
+        local of = unions.values(u, finding)
         local elements, by_value = {}, {}
         for i, value in ipairs(values) do
           elements[i] = { name = value, a = { value = 0, weight = a[value] or 0 },

@@ -12,8 +12,14 @@ local MOST = 12
 local UNEVEN = 3
 local NEAR_Z, NEAR_D, CARRIES, HALF, ALIKE = 0.97, 0.10, 0.8, 0.5, 0.8
 
--- Means a sample of a row of values: before, after as measured, and the change at equal load.
-local function effect(values, size, sides)
+--- Means a sample of a row of values: the change at equal load, before, and after as measured.
+---@param values number[]         by sample
+---@param size { R: number, n: { A: integer, B: integer } }
+---@param sides ("A"|"B")[]
+---@return number delta
+---@return number before
+---@return number after
+function explain.effect(values, size, sides)
   local a, b = 0, 0
   for k, side in ipairs(sides) do
     if side == "A" then a = a + values[k] else b = b + values[k] end
@@ -122,7 +128,7 @@ local function descend(view, candidate, size)
     local callees = view:related(name, "callees")
     local next_name, next_delta, next_before
     for i, callee in ipairs(callees.name) do
-      local d, a = effect(callees.value[i], size, view.sides)
+      local d, a = explain.effect(callees.value[i], size, view.sides)
       if d / delta >= CARRIES and a < CARRIES * before
         and counts.role(view, callee) ~= "runtime" then
         next_name, next_delta, next_before = callee, d, a
@@ -143,7 +149,7 @@ local function to_app(view, name, delta, size)
   local least, chosen
   for i, function_name in ipairs(below.name) do
     if counts.role(view, function_name) == "app" then
-      local d, _, b = effect(below.value[i], size, view.sides)
+      local d, _, b = explain.effect(below.value[i], size, view.sides)
       if d / delta >= CARRIES and (not least or b <= least) then
         least, chosen = b, function_name
       end
@@ -160,7 +166,7 @@ local function hot_frames(view, name, delta, size)
     local callees = view:related(name, "callees")
     local best, best_name
     for i, callee in ipairs(callees.name) do
-      local d = effect(callees.value[i], size, view.sides)
+      local d = explain.effect(callees.value[i], size, view.sides)
       if not seen[callee] and counts.role(view, callee) ~= "runtime"
         and d / delta >= HALF and (not best or math.abs(d) > math.abs(best)) then
         best, best_name = d, callee
@@ -242,8 +248,8 @@ local function bounds(view, u, values, delta, size, path)
   -- the size factor was taken from what is shown, and more may be hidden on one side
   local shown = { A = 1 - cut.A / math.max(whole.A, 1), B = 1 - cut.B / math.max(whole.B, 1) }
   local ratio = shown.A > 0 and shown.B > 0 and shown.A / shown.B or 1
-  local more = effect(values, { R = size.R * ratio, n = size.n }, u.sides)
-  local less = effect(values, { R = size.R / ratio, n = size.n }, u.sides)
+  local more = explain.effect(values, { R = size.R * ratio, n = size.n }, u.sides)
+  local less = explain.effect(values, { R = size.R / ratio, n = size.n }, u.sides)
   local lower, upper = math.min(delta, more, less), math.max(delta, more, less)
   local weights, low, high = {}, {}, {}
   for k, side in ipairs(u.sides) do
@@ -274,9 +280,9 @@ local function finding_of(u, rest, tests, candidate, context)
     if function_name == name then flat, total = own.flat[i], own.cum[i] end
   end
   local values = cum and total or flat
-  local delta, before = effect(values, size, sides)
-  local _, self_before, self_after = effect(flat, size, sides)
-  local _, total_before, total_after = effect(total, size, sides)
+  local delta, before = explain.effect(values, size, sides)
+  local _, self_before, self_after = explain.effect(flat, size, sides)
+  local _, total_before, total_after = explain.effect(total, size, sides)
   local index = row_of(tests, candidate.name)
   local family = tests[candidate.which]
   local ids = view:nodes(name, cum and "top" or "all")
@@ -287,7 +293,7 @@ local function finding_of(u, rest, tests, candidate, context)
   local callers, changes = {}, {}
   local above = view:related(name, "callers")
   for i, caller in ipairs(above.name) do
-    callers[i] = { name = caller, delta = (effect(above.value[i], size, sides)) }
+    callers[i] = { name = caller, delta = (explain.effect(above.value[i], size, sides)) }
   end
   table.sort(callers, function(x, y)
     if x.delta ~= y.delta then return math.abs(x.delta) > math.abs(y.delta) end
@@ -295,7 +301,7 @@ local function finding_of(u, rest, tests, candidate, context)
   end)
   above = view:related(name, "above")
   for i, caller in ipairs(above.name) do
-    changes[caller] = effect(above.value[i], size, sides)
+    changes[caller] = explain.effect(above.value[i], size, sides)
   end
   local R = size.R
   local appeared, vanished = is_new(family, index, R), is_removed(family, index, R)
@@ -392,7 +398,7 @@ function explain.causes(u, test, bar)
   -- Parts of the change of the total, at the load that the rest without the causes tells.
   local R = last.size.R
   local size = { R = R, n = first.size.n }
-  local change = effect(first.size.totals, size, u.sides)
+  local change = explain.effect(first.size.totals, size, u.sides)
   first.change = change
   local moved = 0
   for _, finding in ipairs(found) do

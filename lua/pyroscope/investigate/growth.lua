@@ -1,13 +1,13 @@
 --- Which sites carry growth: trees of the processes that grow, one row a site, tested for a trend.
 
 local explain = require "pyroscope.investigate.explain"
-local fetch = require "pyroscope.investigate.fetch"
 local frames = require "pyroscope.investigate.frames"
 local lives = require "pyroscope.investigate.lives"
 local phases = require "pyroscope.investigate.phases"
 local special = require "pyroscope.investigate.stats.special"
 local stats = require "pyroscope.investigate.stats"
-local tree = require "pyroscope.investigate.tree"
+local timespec = require "pyroscope.timespec"
+local unions = require "pyroscope.investigate.unions"
 
 local growth = {}
 
@@ -95,12 +95,8 @@ function growth.trees(source, about, found, options)
       design.A[#design.A + 1] = window
     end
   end
-  local samples, err = fetch.trees(source, { selector = about.selector, type = about.types,
-    design = design, max_nodes = options.max_nodes, runtime = about.runtime })
-  if not samples then return nil, err end
-  local u
-  u, err = tree.union(samples, { names = options.name_rules })
-  if not u then return nil, err end
+  local u, samples = unions.fetch(source, about, design, options)
+  if not u then return nil, samples end
   local result = { union = u, times = {}, strata = strata and {}, profiles = {},
     processes = chosen, samples = samples }
   for k, sample in ipairs(samples) do
@@ -108,7 +104,6 @@ function growth.trees(source, about, found, options)
     result.profiles[k] = math.max(1, sample.profiles or 1)
     if strata then result.strata[k] = strata[sample.order] end
   end
-  fetch.close(samples)
   return result
 end
 
@@ -278,6 +273,18 @@ function growth.design(range, trees, found)
   if #windows == 0 then windows[1] = { from_ms = range.from_ms, to_ms = range.to_ms } end
   return { name = "trend", A = windows, B = {}, unit = "window", paired = false,
     change_source = "none", replicates = { A = #found.processes, B = 0 } }
+end
+
+--- What is said of growth that ends before the range does, instead of a finding.
+---@param trend pyroscope.trend
+---@param range { from_ms: integer, to_ms: integer }
+---@param note string
+---@return table                  for the report: outcome, verdict, what explains it
+function growth.ended(trend, range, note)
+  local again = timespec.rfc3339(range.to_ms + (range.to_ms - range.from_ms) // 2)
+  return { outcome = "warmup", verdict = "no_change", explained_away = { { kind = "warmup",
+    members = {}, value = trend.slope_late, note = ("growth that ends: %s; ask again at %s")
+      :format(note, again) } } }
 end
 
 --- Growth of the whole where no site stands out.

@@ -14,7 +14,7 @@ local BLOCKS = { windows = "windows", fetch = "fetch", preflight = "preflight",
   verdict = "verdict", report = "report", recipes = "recipes", options = "options",
   recorder = "recorder", case = "case", evidence = "evidence", where = "where",
   waiting = "waiting", lives = "lives", growth = "growth", goroutines = "goroutines",
-  heap = "heap", labels = "labels",
+  heap = "heap", unions = "unions", labels = "labels",
   requests = "requests", changes = "changes", quantity = "quantity" }
 
 -- Finding a recipe ----------------------------------------------------------------------------

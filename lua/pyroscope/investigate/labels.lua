@@ -9,6 +9,7 @@ local shared = require "pyroscope.source.shared"
 local special = require "pyroscope.investigate.stats.special"
 local stats = require "pyroscope.investigate.stats"
 local tree = require "pyroscope.investigate.tree"
+local unions = require "pyroscope.investigate.unions"
 local units = require "pyroscope.units"
 local windows = require "pyroscope.investigate.windows"
 
@@ -29,25 +30,6 @@ INSTANCE.node, INSTANCE.host = nil, nil
 ---@param name string
 ---@return boolean
 function labels.is_instance(name) return INSTANCE[name] or false end
-
---- The two merged windows of a design: the whole of a side, or its latest day.
----@param design pyroscope.design
----@return { A: table, B: table }
-function labels.sides(design)
-  local sides = {}
-  for _, side in ipairs { "A", "B" } do
-    local list = design[side]
-    if design.unit == "day" then
-      sides[side] = list[#list]
-    else
-      local hull, first = windows.hull(list), list[1]
-      hull.labels = not first.instance and first.labels or nil
-      hull.selector = not first.instance and first.selector or nil
-      sides[side] = hull
-    end
-  end
-  return sides
-end
 
 local function ask(subject, window, more)
   local text, err = fetch.selector_of({ selector = subject.selector }, window)
@@ -268,21 +250,8 @@ end
 ---@param options table
 ---@return { ratio: number, changed: boolean, rest: number }?   rest: change that load leaves
 function labels.load(source, subject, sides, options)
-  local design = { A = {}, B = {}, unit = "pod" }
-  for _, side in ipairs { "A", "B" } do
-    local window = sides[side]
-    local middle = (window.from_ms + window.to_ms) // 2
-    for i, span in ipairs { { window.from_ms, middle }, { middle, window.to_ms } } do
-      design[side][i] = { from_ms = span[1], to_ms = span[2], labels = window.labels,
-        selector = window.selector }
-    end
-  end
-  local samples = fetch.trees(source, { selector = subject.selector, type = subject.types,
-    design = design, runtime = subject.runtime, max_nodes = options.max_nodes })
-  if not samples then return nil end
-  samples.quantum = quantum.infer { class = subject.class, runtime = subject.runtime }
-  local u = tree.union(samples, { names = options.name_rules })
-  fetch.close(samples)
+  local u = unions.fetch(source, subject, windows.halves(sides), options,
+    { quantum = quantum.infer { class = subject.class, runtime = subject.runtime } })
   if not u then return nil end
   u = tree.user(u)
   local size = normalise.size_factors(u)
@@ -298,7 +267,7 @@ end
 ---@param options table
 ---@return table
 function labels.total(source, subject, design, options)
-  local sides = labels.sides(design)
+  local sides = windows.sides(design)
   local unit = quantity.unit(subject)
   local logs, rates = { A = {}, B = {} }, {}
   local factor = units.seconds(subject.unit) or 1

@@ -1,10 +1,12 @@
 --- Processes and their trends. A process is one instance of one version between two restarts;
 --- points of two are never compared.
 
+local design = require "pyroscope.investigate.design"
 local fetch = require "pyroscope.investigate.fetch"
 local history = require "pyroscope.investigate.history"
 local special = require "pyroscope.investigate.stats.special"
 local stats = require "pyroscope.investigate.stats"
+local subject = require "pyroscope.investigate.subject"
 local survey = require "pyroscope.investigate.survey"
 local units = require "pyroscope.units"
 
@@ -126,6 +128,26 @@ local function strata_of(list, divide)
     strata[i] = stratum
   end
   return strata
+end
+
+--- Range, subject, processes and quality of a question about growth.
+---@param source pyroscope.source
+---@param options table
+---@param classes string[]        in order of preference
+---@param range string            how far to look back when nothing is said
+---@return { range: table, subject: pyroscope.subject, found: table, quality: table }? opened
+---@return pyroscope.error? err
+function lives.open(source, options, classes, range)
+  local whole, err = design.range(source, options, range)
+  if not whole then return nil, err end
+  local about
+  about, err = subject.of(source, classes, options.selector, whole)
+  if not about then return nil, err end
+  local found
+  found, err = lives.find(source, about, whole, options)
+  if not found then return nil, err end
+  return { range = whole, subject = about, found = found,
+    quality = lives.quality(about, found, whole) }
 end
 
 --- The trend of a total over all processes.

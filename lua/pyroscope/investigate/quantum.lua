@@ -47,6 +47,7 @@ end
 ---@field profile? pyroscope.profile
 ---@field total? number           of the values
 ---@field companion? number       of the count type beside them
+---@field rate? number            value of a raw sample, where nothing but the settings tells
 
 --- Value of one raw sample of a class: exact for counts of things, from the count type beside it,
 --- from the divisor of a narrow tree's values, else the class's own, marked as assumed.
@@ -67,7 +68,7 @@ function quantum.infer(options)
     if options.runtime == "node" then return { value = 10000, source = "assumed" } end
     return { source = "unknown" }
   end
-  local value = ASSUMED[class]
+  local value = options.rate or ASSUMED[class]
   if class == "cpu" then
     if options.runtime == "jvm" then return { source = "unknown" } end
     if options.runtime == "ebpf" then value = 1e9 / 97 end

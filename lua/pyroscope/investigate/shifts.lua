@@ -2,6 +2,7 @@
 --- inside a package, and growth that nets out at a caller.
 
 local counts = require "pyroscope.investigate.counts"
+local explain = require "pyroscope.investigate.explain"
 local frames = require "pyroscope.investigate.frames"
 local special = require "pyroscope.investigate.stats.special"
 
@@ -9,20 +10,12 @@ local shifts = {}
 
 local NET, HOLDS, WHOLE, RENAME, INLINE = 0.3, 0.8, 0.9, 0.7, 0.25
 
-local function delta_of(values, size, sides)
-  local a, b = 0, 0
-  for k, side in ipairs(sides) do
-    if side == "A" then a = a + values[k] else b = b + values[k] end
-  end
-  return (b / size.R - a) / size.n.A, a / size.n.A, b / size.R / size.n.A
-end
-
 -- Change, its standard error in the same unit, and whether the test sees it.
 local function judged(values, context)
-  local delta, before, after = delta_of(values, context.size, context.sides)
+  local delta, before = explain.effect(values, context.size, context.sides)
   local d, se, df = context.tests.judge(values)
   local p = se > 0 and special.t_two_sided(d / se, df) or 1
-  return { delta = delta, before = before, se = se * math.max(before, after),
+  return { delta = delta, before = before, se = se * math.max(before, before + delta),
     significant = p <= context.alpha }
 end
 
@@ -83,7 +76,7 @@ local function below_callers(found, free, context, out)
         local prefix = table.move(x.path, 1, length, 1, {})
         local id = length > 0 and context.view:at(prefix)
         local values = id and total_of_node(context, id)
-        if values and delta_of(values, context.size, context.sides) then
+        if values then
           local members = {}
           for k, finding in ipairs(found) do
             if free[k] and common(finding.path, prefix, finding.node, length) == length then
@@ -92,7 +85,7 @@ local function below_callers(found, free, context, out)
           end
           local list = {}
           for at, k in ipairs(members) do list[at] = found[k] end
-          local _, before = delta_of(values, context.size, context.sides)
+          local _, before = explain.effect(values, context.size, context.sides)
           local net = before < WHOLE * context.base and cancels(list, values, context)
           if net then
             out[#out + 1] = { kind = "shift", members = members, domain = prefix[length],
@@ -143,7 +136,7 @@ local function at_caller(finding, context)
     local index = by_name[name]
     for i, caller in ipairs(above.name) do
       if index and caller == name and counts.role(context.view, name) ~= "runtime" then
-        local held = delta_of(above.value[i], context.size, context.sides)
+        local held = explain.effect(above.value[i], context.size, context.sides)
         local whole = judged(context.tests.rows[index].cum, context)
         if held / change >= HOLDS and whole.before < WHOLE * context.base
           and math.abs(whole.delta) <= NET * math.abs(change)

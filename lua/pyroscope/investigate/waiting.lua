@@ -1,14 +1,18 @@
 --- Where threads or goroutines wait, by site: mean waiters of every replicate, tested, as findings.
 
-local analyse_load = require "pyroscope.investigate.normalise"
 local explain = require "pyroscope.investigate.explain"
-local fetch = require "pyroscope.investigate.fetch"
+local evidence = require "pyroscope.investigate.evidence"
 local frames = require "pyroscope.investigate.frames"
+local guards = require "pyroscope.investigate.guards"
+local normalise = require "pyroscope.investigate.normalise"
+local resolve = require "pyroscope.source.resolve"
 local special = require "pyroscope.investigate.stats.special"
 local stats = require "pyroscope.investigate.stats"
 local tree = require "pyroscope.investigate.tree"
 local types = require "pyroscope.types"
+local unions = require "pyroscope.investigate.unions"
 local units = require "pyroscope.units"
+local where = require "pyroscope.investigate.where"
 local windows = require "pyroscope.investigate.windows"
 
 local waiting = {}
@@ -81,12 +85,6 @@ function waiting.sites(u, quality, options)
   return sites, raw, waiters(idle)
 end
 
-local function sum_of(values, sides)
-  local sum = { A = 0, B = 0 }
-  for k, side in ipairs(sides) do sum[side] = sum[side] + values[k] end
-  return sum
-end
-
 -- The type that counts what a delay type sums up.
 local function count_type(about)
   local own = types.row(about.type)
@@ -104,22 +102,13 @@ end
 function waiting.counts(case)
   local id = count_type(case.subject)
   if not id or case.quality.counter_like then return nil end
-  local parts = { A = {}, B = {}, unit = "window" }
-  for _, side in ipairs { "A", "B" } do
-    local hull = windows.hull(case.design[side])
-    local first = case.design[side][1]
-    hull.labels = not first.instance and first.labels or nil
-    parts[side][1] = hull
-  end
-  local samples = fetch.trees(case.source, { selector = case.subject.selector, type = id,
-    design = parts, max_nodes = case.options.max_nodes, runtime = case.subject.runtime,
-    empty = "zero" })
-  local u = samples and tree.union(samples, { names = case.options.name_rules })
-  if samples then fetch.close(samples) end
+  local sides = windows.sides(case.design)
+  local u = unions.fetch(case.source, case.subject, { A = { sides.A }, B = { sides.B } },
+    case.options, { types = { id }, empty = "zero" })
   if not u then return nil end
-  local counts = { total = sum_of((u:totals()), u.sides), of = {} }
+  local counts = { total = unions.sums((u:totals()), u.sides), of = {} }
   local found = tree.sites(u)
-  for i, name in ipairs(found.name) do counts.of[name] = sum_of(found.value[i], u.sides) end
+  for i, name in ipairs(found.name) do counts.of[name] = unions.sums(found.value[i], u.sides) end
   return counts
 end
 
@@ -127,17 +116,14 @@ end
 ---@param case pyroscope.case
 ---@return { ratio: number, p: number, changed: boolean }?
 function waiting.cpu_load(case)
-  local resolve = require "pyroscope.source.resolve"
   local hull = windows.hull(case.design.A, case.design.B)
   local id, about = resolve.choose(case.source, "cpu", case.subject.selector, hull)
   if not id then return nil end
-  local samples = fetch.trees(case.source, { selector = case.subject.selector, type = about.types,
-    design = case.design, max_nodes = case.options.max_nodes, runtime = case.subject.runtime })
-  local u = samples and tree.union(samples, { names = case.options.name_rules })
-  if samples then fetch.close(samples) end
+  local u = unions.fetch(case.source, case.subject, case.design, case.options,
+    { types = about.types })
   if not u then return nil end
   u = tree.user(u)
-  local load = analyse_load.load(u, analyse_load.size_factors(u))
+  local load = normalise.load(u, normalise.size_factors(u))
   load.changed = load.changed and load.ratio > LOADED
   return load
 end
@@ -164,7 +150,7 @@ local function finding_of(u, site, sites, raw, context)
     wait = sites.class[site.name] and { class = sites.class[site.name] } or nil }
   local counts = context.counts and context.counts.of[site.name]
   if counts and counts.A + counts.B > 0 then
-    local sums = sum_of(raw.value[index], u.sides)
+    local sums = unions.sums(raw.value[index], u.sides)
     local split = stats.two_factor(counts.A, counts.A > 0 and sums.A / counts.A or 0, counts.B,
       counts.B > 0 and sums.B / counts.B or 0)
     local words = { first = "more often", second = "longer", both = "both" }
@@ -178,18 +164,10 @@ end
 -- bursts: what lasts is a last third whose median is still worth a finding.
 local function persistence(case, findings, options)
   if #findings == 0 or case.quality.counter_like then return end
-  local first = case.design.B[1]
-  local hull = windows.hull(case.design.B)
-  local design = { A = windows.blocks(hull, 8, { interval_ms = case.quality.interval_ms }), B = {},
+  local whole = windows.whole(case.design.B)
+  local design = { A = windows.blocks(whole, 8, { interval_ms = case.quality.interval_ms }), B = {},
     unit = "block" }
-  for _, window in ipairs(design.A) do
-    window.labels = not first.instance and first.labels or nil
-  end
-  local samples = fetch.trees(case.source, { selector = case.subject.selector,
-    type = case.subject.types, design = design, max_nodes = case.options.max_nodes,
-    runtime = case.subject.runtime, empty = "zero" })
-  local u = samples and tree.union(samples, { names = case.options.name_rules })
-  if samples then fetch.close(samples) end
+  local u = unions.fetch(case.source, case.subject, design, case.options, { empty = "zero" })
   if not u then return end
   local sites = waiting.sites(u, { instances = {} },
     { unit = case.subject.unit, idle = options.idle })
@@ -246,10 +224,10 @@ function waiting.judge(case, options)
   for _, side in ipairs(u.sides) do n[side] = n[side] + 1 end
   local whole, rest = { A = 0, B = 0 }, { A = 0, B = 0 }
   for i in ipairs(sites.name) do
-    local sums = sum_of(sites.value[i], u.sides)
+    local sums = unions.sums(sites.value[i], u.sides)
     whole.A, whole.B = whole.A + sums.A / n.A, whole.B + sums.B / n.B
   end
-  local idle_sums = sum_of(idle, u.sides)
+  local idle_sums = unions.sums(idle, u.sides)
   rest.A, rest.B = idle_sums.A / n.A, idle_sums.B / n.B
   local tested, family = stats.waits(sites, u.sides, { bar = options.bar,
     min_rel = options.min_rel, alpha = options.alpha })
@@ -264,6 +242,13 @@ function waiting.judge(case, options)
     end
   end
   persistence(case, result.findings, options)
+  local load = #result.findings > 0 and waiting.cpu_load(case) or nil
+  for _, finding in ipairs(result.findings) do
+    finding.guards = guards.all({ u = u, found = result.findings, quality = case.quality,
+      cpu_load = finding.delta.abs > 0 and load or nil }, finding)
+  end
+  evidence.locate(case.source, case.subject, case.design, result.findings)
+  where.find(case, result.findings)
   local least
   result.sensitivity, least = sensitivity(u, family, options.bar, options.alpha,
     math.max(whole.A, whole.B), case.options.must_detect or 0.1)

@@ -1,10 +1,10 @@
 --- Where a finding lives: the values of a label that carry more of its change than their part of
 --- the work.
 
-local fetch = require "pyroscope.investigate.fetch"
 local labels = require "pyroscope.investigate.labels"
 local stats = require "pyroscope.investigate.stats"
-local tree = require "pyroscope.investigate.tree"
+local unions = require "pyroscope.investigate.unions"
+local windows = require "pyroscope.investigate.windows"
 
 local where = {}
 
@@ -17,8 +17,20 @@ local REQUESTS = 16
 local VERSION = {}
 for _, name in ipairs(require "pyroscope.source.shared".version_labels) do VERSION[name] = true end
 
--- Values of findings and of the whole, by side, of one value of a label.
-local function part_of(source, subject, sides, label, value, options)
+-- A part of the work: values of the whole and of findings by side, of some samples of a union.
+local function part_of(u, counts)
+  local function sums(values)
+    local out = {}
+    for k, value in ipairs(values) do out[k] = counts(u.samples[k]) and value or 0 end
+    return unions.sums(out, u.sides)
+  end
+  local whole = sums((u:totals()))
+  return { A = whole.A, B = whole.B,
+    of = function(finding) return sums(unions.values(u, finding)) end }
+end
+
+-- Trees of one value of a label as a part; nil where they cannot be had.
+local function fetched(case, sides, label, value)
   local design = { A = {}, B = {}, unit = "window" }
   for _, side in ipairs { "A", "B" } do
     local window = sides[side]
@@ -27,22 +39,8 @@ local function part_of(source, subject, sides, label, value, options)
     design[side][1] = { from_ms = window.from_ms, to_ms = window.to_ms, labels = own,
       selector = window.selector }
   end
-  local samples = fetch.trees(source, { selector = subject.selector, type = subject.types,
-    design = design, runtime = subject.runtime, max_nodes = options.max_nodes, empty = "zero" })
-  local u = samples and tree.union(samples, { names = options.names })
-  if samples then fetch.close(samples) end
-  if not u then return nil end
-  local totals = (u:totals())
-  local tables = { flat = tree.flat(u), cum = tree.cum(u) }
-  return { A = totals[1] or 0, B = totals[2] or 0, of = function(finding)
-    local found = tables[finding.candidate]
-    for i, name in ipairs(found.name) do
-      if name == finding.name then
-        return { A = found.value[i][1] or 0, B = found.value[i][2] or 0 }
-      end
-    end
-    return { A = 0, B = 0 }
-  end }
+  local u = unions.fetch(case.source, case.subject, design, case.options, { empty = "zero" })
+  return u and part_of(u, function() return true end)
 end
 
 local function explain(findings, label, values, parts)
@@ -73,50 +71,53 @@ local function explain(findings, label, values, parts)
   end
 end
 
---- Gives findings the labels that bound them, as `labels.explained_by`. At most `requests` trees
---- are asked for of a server; of files, all labels are looked at.
----@param source pyroscope.source
----@param subject pyroscope.subject
----@param design pyroscope.design
+-- The parts of all values of a label: of instances that are samples already, those samples; else
+-- trees, as many as may still be asked for.
+local function parts_of(case, sides, job, left)
+  local parts = {}
+  if case.design.unit == "pod" and job.label == case.quality.instance_label then
+    for i, value in ipairs(job.values) do
+      parts[i] = part_of(case.union, function(sample) return sample.instance == value end)
+    end
+    return parts, 0
+  end
+  local cost = 2 * #job.values
+  if cost > left then return nil, 0 end
+  for i, value in ipairs(job.values) do
+    parts[i] = fetched(case, sides, job.label, value)
+    if not parts[i] then return nil, cost end
+  end
+  return parts, cost
+end
+
+--- Gives findings the labels that bound them, as `labels.explained_by`. Some trees are asked for of
+--- a server; of files, all labels are looked at.
+---@param case pyroscope.case     with its union
 ---@param findings table[]        with `candidate` and `name`
----@param options? { max_nodes?: integer, names?: table, requests?: integer, counters?: boolean }
-function where.find(source, subject, design, findings, options)
-  options = options or {}
-  if #findings == 0 or findings[1].shape == "uniform" or options.counters then return end
+function where.find(case, findings)
+  local source, subject, design = case.source, case.subject, case.design
+  if #findings == 0 or findings[1].shape == "uniform" or case.quality.counter_like then return end
   if not design.A[1] or not design.B[1] then return end
-  local sides = labels.sides(design)
+  local sides = windows.sides(design)
   local names, known = labels.candidates(source, subject, sides, {})
   if not names then return end
   local left = math.huge
   if source.kind ~= "store" then
-    left = options.requests or REQUESTS
     local remaining = source.remaining and source:remaining()
-    if remaining then left = math.min(left, remaining - 2) end
+    left = math.min(REQUESTS, remaining and remaining - 2 or REQUESTS)
   end
   table.sort(names, function(a, b) -- instances first, then by name
     local x, y = labels.is_instance(a), labels.is_instance(b)
     if x ~= y then return x end
     return a < b
   end)
-  local jobs = {}
   for _, label in ipairs(names) do
-    if not VERSION[label] and label ~= "service_name" then
-      local values = known[label]
-      if #values >= 2 and #values <= MOST then
-        jobs[#jobs + 1] = { label = label, values = values }
-      end
+    local values = known[label]
+    if not VERSION[label] and label ~= "service_name" and #values >= 2 and #values <= MOST then
+      local parts, cost = parts_of(case, sides, { label = label, values = values }, left)
+      left = left - cost
+      if parts then explain(findings, label, values, parts) end
     end
-  end
-  for _, job in ipairs(jobs) do
-    local cost = 2 * #job.values
-    local affordable = cost <= left
-    if affordable then left = left - cost end
-    local parts, complete = {}, true
-    for i, value in ipairs(affordable and job.values or {}) do
-      parts[i] = part_of(source, subject, sides, job.label, value, options)
-      complete = complete and parts[i] ~= nil
-    end
-    if affordable and complete then explain(findings, job.label, job.values, parts) end
   end
 end
 

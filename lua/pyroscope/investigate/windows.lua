@@ -295,6 +295,42 @@ function windows.per_instance(design, names)
   return changed
 end
 
+--- One window over the whole of a list, with the labels that all of it has.
+---@param list pyroscope.investigate.window[]
+---@return pyroscope.investigate.window
+function windows.whole(list)
+  local hull, first = windows.hull(list), list[1]
+  if not first.instance then hull.labels, hull.selector = first.labels, first.selector end
+  return hull
+end
+
+--- The two merged windows of a design: the whole of a side, or its latest day.
+---@param design pyroscope.design
+---@return { A: pyroscope.investigate.window, B: pyroscope.investigate.window }
+function windows.sides(design)
+  local sides = {}
+  for _, side in ipairs { "A", "B" } do
+    local list = design[side]
+    sides[side] = design.unit == "day" and list[#list] or windows.whole(list)
+  end
+  return sides
+end
+
+--- Two windows as a design of their halves.
+---@param sides { A: pyroscope.investigate.window, B: pyroscope.investigate.window }
+---@return pyroscope.design
+function windows.halves(sides)
+  local design = { A = {}, B = {}, unit = "pod" }
+  for side, window in pairs(sides) do
+    local middle = (window.from_ms + window.to_ms) // 2
+    for i, span in ipairs { { window.from_ms, middle }, { middle, window.to_ms } } do
+      design[side][i] = { from_ms = span[1], to_ms = span[2], labels = window.labels,
+        selector = window.selector }
+    end
+  end
+  return design
+end
+
 --- From the first start to the last end of windows.
 ---@param ... pyroscope.investigate.window[]
 ---@return pyroscope.investigate.window

@@ -8,28 +8,10 @@ return function(source, options)
   if not case.quality.ok then return inv.case.report(case, { recipe = "alloc_pressure" }) end
   case, err = inv.case.fetch(case, inv.heap.quantum)
   if not case then return nil, err end
-  local subject, design, quality = case.subject, case.design, case.quality -- may be other windows
-  local weights, cost, wrong = inv.case.load(case)
-  if wrong then return nil, wrong end
-
-  local result = inv.analyse(case.union, design, inv.verdict.bar(options), { quality = quality,
-    class = subject.class, domains = options.domains, weights = weights, cost = cost,
-    blocks = inv.evidence.blocks(source, subject, design, quality,
-      { max_nodes = options.max_nodes, names = options.name_rules }),
-    mix = function(found)
-      inv.evidence.mix(source, subject, design, found,
-        { max_nodes = options.max_nodes, names = options.name_rules })
-    end })
+  local result
+  result, err = inv.case.causes(case)
+  if not result then return nil, err end
   inv.heap.split(case, result.findings)
-  inv.evidence.locate(source, subject, design, result.findings)
-  if options.effort == "deep" then
-    quality.noise_floor = inv.case.noise_floor(case, function(u)
-      return #inv.analyse(u, design, inv.verdict.bar(options), {}).findings
-    end)
-  end
-  inv.where.find(source, subject, design, result.findings,
-    { max_nodes = options.max_nodes, names = options.name_rules,
-      counters = quality.counter_like })
 
   local notes, tables = {}, {}
   local collector = inv.heap.collector(case)
@@ -47,10 +29,6 @@ return function(source, options)
         / result.tests.size.total.B
     end
   end
-  return inv.case.report(case, { recipe = "alloc_pressure", findings = result.findings,
-    explained_away = result.explained, tests = result.tests, groups = result.groups,
-    notes = notes, tables = tables, next = #result.findings > 0
-      and { { recipe = "cpu_regression", args = {} } } or {},
-    icicle = #result.findings > 0
-      and inv.evidence.icicle(case.union, result.tests, result.findings) or nil })
+  return inv.case.report(case, { recipe = "alloc_pressure", notes = notes, tables = tables,
+    next = #result.findings > 0 and { { recipe = "cpu_regression", args = {} } } or {} }, result)
 end

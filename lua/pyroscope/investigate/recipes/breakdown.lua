@@ -14,7 +14,7 @@ return function(source, options)
   if not case then return nil, err end
   local subject, design = case.subject, case.design
   if not case.quality.ok then return inv.case.report(case, { recipe = "breakdown" }) end
-  local sides = inv.labels.sides(design)
+  local sides = inv.windows.sides(design)
   local labels
   labels, err = inv.labels.candidates(source, subject, sides, options)
   if not labels then return nil, err end

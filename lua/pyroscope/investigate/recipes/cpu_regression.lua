@@ -8,26 +8,10 @@ return function(source, options)
   if not case.quality.ok then return inv.case.report(case, { recipe = "cpu_regression" }) end
   case, err = inv.case.fetch(case)
   if not case then return nil, err end
+  local result
+  result, err = inv.case.causes(case)
+  if not result then return nil, err end
   local subject, design, quality = case.subject, case.design, case.quality
-  local weights, cost, wrong = inv.case.load(case)
-  if wrong then return nil, wrong end
-
-  local result = inv.analyse(case.union, design, inv.verdict.bar(options), { quality = quality,
-    class = subject.class, domains = options.domains, weights = weights, cost = cost,
-    blocks = inv.evidence.blocks(source, subject, design, quality,
-      { max_nodes = options.max_nodes, names = options.name_rules }),
-    mix = function(found)
-      inv.evidence.mix(source, subject, design, found,
-        { max_nodes = options.max_nodes, names = options.name_rules })
-    end })
-  inv.evidence.locate(source, subject, design, result.findings)
-  if options.effort == "deep" then
-    quality.noise_floor = inv.case.noise_floor(case, function(u)
-      return #inv.analyse(u, design, inv.verdict.bar(options), {}).findings
-    end)
-  end
-  inv.where.find(source, subject, design, result.findings,
-    { max_nodes = options.max_nodes, names = options.name_rules })
 
   local notes = {}
   if subject.class == "wall" then
@@ -51,9 +35,6 @@ return function(source, options)
   if #result.findings == 0 and result.load.changed then
     next_steps[1] = { recipe = "what_changed", args = {} }
   end
-  return inv.case.report(case, { recipe = "cpu_regression", findings = result.findings,
-    explained_away = result.explained, tests = result.tests, groups = result.groups,
-    notes = notes, next = next_steps,
-    icicle = #result.findings > 0
-      and inv.evidence.icicle(case.union, result.tests, result.findings) or nil })
+  return inv.case.report(case, { recipe = "cpu_regression", notes = notes, next = next_steps },
+    result)
 end

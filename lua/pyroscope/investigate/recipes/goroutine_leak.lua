@@ -1,23 +1,16 @@
 --- Are goroutines accumulating, blocked where, started by whom, on which instances?
 
 local inv = require "pyroscope.investigate"
-local timespec = require "pyroscope.timespec"
 
 -- One in a thousand series without a trend looks as steep as this; the least stack of one.
 local Z, STACK = 3.09, 2048
 
 return function(source, options)
   local growth, lives = inv.growth, inv.lives
-  local range, err = inv.design.range(source, options, "6h")
-  if not range then return nil, err end
-  local subject
-  subject, err = inv.subject.of(source, { "goroutine" }, options.selector, range)
-  if not subject then return nil, err end
-  local found
-  found, err = lives.find(source, subject, range, options)
-  if not found then return nil, err end
-  local quality = lives.quality(subject, found, range)
-  local given = { recipe = "goroutine_leak", subject = subject, quality = quality,
+  local opened, err = lives.open(source, options, { "goroutine" }, "6h")
+  if not opened then return nil, err end
+  local range, subject, found = opened.range, opened.subject, opened.found
+  local given = { recipe = "goroutine_leak", subject = subject, quality = opened.quality,
     options = options, unit = "goroutines", tables = {}, notes = {}, next = {} }
   local function done(more)
     for key, value in pairs(more) do given[key] = value end
@@ -41,11 +34,7 @@ return function(source, options)
   local many = level >= options.blocked_threshold
   if not grows and not many then return done {} end
   if grows and total.plateau == "plateau" and not many then
-    local length = (range.to_ms - range.from_ms) // 2
-    return done { outcome = "warmup", verdict = "no_change",
-      explained_away = { { kind = "warmup", members = {}, value = total.slope_late,
-        note = "growth that ends: a pool that filled; ask again at "
-          .. timespec.rfc3339(range.to_ms + length) } } }
+    return done(growth.ended(total, range, "a pool that filled"))
   end
 
   local trees

@@ -1,7 +1,6 @@
 --- Does live memory grow without bound, how fast, allocated where, when does it hit the limit?
 
 local inv = require "pyroscope.investigate"
-local timespec = require "pyroscope.timespec"
 
 -- One in a thousand series without a trend looks as steep as this.
 local Z = 3.09
@@ -10,17 +9,11 @@ local SAMPLE, ENOUGH = 512 * 1024, 20
 
 return function(source, options)
   local growth, lives = inv.growth, inv.lives
-  local range, err = inv.design.range(source, options, "12h")
-  if not range then return nil, err end
-  local subject
-  subject, err = inv.subject.of(source, { "live_bytes", "live_objects" }, options.selector, range)
-  if not subject then return nil, err end
-  local found
-  found, err = lives.find(source, subject, range, options)
-  if not found then return nil, err end
-  local quality = lives.quality(subject, found, range)
-  local given = { recipe = "memory_leak", subject = subject, quality = quality, options = options,
-    unit = subject.class == "live_bytes" and "bytes" or "objects", tables = {},
+  local opened, err = lives.open(source, options, { "live_bytes", "live_objects" }, "12h")
+  if not opened then return nil, err end
+  local range, subject, found = opened.range, opened.subject, opened.found
+  local given = { recipe = "memory_leak", subject = subject, quality = opened.quality,
+    options = options, unit = subject.class == "live_bytes" and "bytes" or "objects", tables = {},
     notes = { { code = "allocated", message = "the profile shows where memory was allocated, not "
       .. "who holds it" } }, next = {} }
   local function done(more)
@@ -58,11 +51,7 @@ return function(source, options)
     end
   end
   if total.plateau == "plateau" then
-    local length = (range.to_ms - range.from_ms) // 2
-    return done { outcome = "warmup", verdict = "no_change",
-      explained_away = { { kind = "warmup", members = {}, value = total.slope_late,
-        note = "growth that ends: it may be a warm-up; ask again at "
-          .. timespec.rfc3339(range.to_ms + length) } } }
+    return done(growth.ended(total, range, "it may be a warm-up"))
   end
 
   local trees

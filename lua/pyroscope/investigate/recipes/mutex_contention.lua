@@ -11,15 +11,6 @@ return function(source, options)
 
   local result = inv.waiting.judge(case, { bar = options.bar, alpha = options.alpha,
     min_rel = options.min_rel })
-  local load = #result.findings > 0 and inv.waiting.cpu_load(case) or nil
-  for _, finding in ipairs(result.findings) do
-    finding.guards = inv.guards.all({ u = case.union, found = result.findings,
-      quality = case.quality, cpu_load = finding.delta.abs > 0 and load or nil }, finding)
-  end
-  inv.evidence.locate(source, case.subject, case.design, result.findings)
-  inv.where.find(source, case.subject, case.design, result.findings,
-    { max_nodes = options.max_nodes, names = options.name_rules,
-      counters = case.quality.counter_like })
 
   local notes = { case.union.runtime == "go"
     and { code = "holder", message = "this critical section made others wait: the stack is that "

@@ -49,15 +49,6 @@ local function logs(row, which, sampled, s)
   return y, v
 end
 
-local function by_side(list, sides)
-  local a, b = {}, {}
-  for k, side in ipairs(sides) do
-    local into = side == "A" and a or b
-    into[#into + 1] = list[k]
-  end
-  return a, b
-end
-
 local function squares(list, mean)
   local sum = 0
   for i = 1, #list do sum = sum + (list[i] - mean) ^ 2 end
@@ -286,7 +277,7 @@ function moderated.moderated(u, sf, design, bar, like)
   if not like and blocks and design and design.inflate ~= false and n_a >= 6 and n_b >= 6 then
     rho = autocorrelation(rows, (n_a + n_b) / 2, function(row)
       local y, v = logs(row, "flat", rows.sampled, sf.s)
-      local a, b = by_side(y, rows.sides)
+      local a, b = special.by_side(y, rows.sides)
       local mean_a, mean_b = special.mean(a), special.mean(b)
       for k = 1, #a do a[k] = a[k] - mean_a end
       for k = 1, #b do b[k] = b[k] - mean_b end
@@ -326,11 +317,9 @@ end
 ---@return pyroscope.tests
 function moderated.paired(u, sf, design, bar)
   local rows = counts.of(u)
-  local a, b, pairs_of = {}, {}, {}
-  for k, side in ipairs(rows.sides) do
-    local list = side == "A" and a or b
-    list[#list + 1] = k
-  end
+  local places, pairs_of = {}, {}
+  for k in ipairs(rows.sides) do places[k] = k end
+  local a, b = special.by_side(places, rows.sides)
   if #a ~= #b or #a < 2 then
     error(("pairs need as many samples before as after, two at least; there are %d and %d")
       :format(#a, #b), 2)

@@ -237,6 +237,20 @@ function special.median(values)
   return (special.select(values, n // 2) + special.select(values, n // 2 + 1)) / 2
 end
 
+--- The values of each side, in order.
+---@param values any[]
+---@param sides ("A"|"B")[]
+---@return any[] a
+---@return any[] b
+function special.by_side(values, sides)
+  local a, b = {}, {}
+  for k, side in ipairs(sides) do
+    local into = side == "A" and a or b
+    into[#into + 1] = values[k]
+  end
+  return a, b
+end
+
 ---@param values number[]
 ---@return number
 function special.mean(values)

@@ -8,15 +8,6 @@ local waits = {}
 
 local D0, FLOOR = 6, 0.04
 
-local function split(values, sides)
-  local a, b = {}, {}
-  for k, side in ipairs(sides) do
-    local into = side == "A" and a or b
-    into[#into + 1] = values[k]
-  end
-  return a, b
-end
-
 local function spread(list)
   local mean, sum = special.mean(list), 0
   for i = 1, #list do sum = sum + (list[i] - mean) ^ 2 end
@@ -45,17 +36,17 @@ end
 ---@return { sigma2_0: number, m: integer, df: number } family
 function waits.waits(waiters, sides, options)
   local bar, sites, spreads, own = options.bar, {}, {}, {}
-  local first_a, first_b = split(sides, sides)
+  local first_a, first_b = special.by_side(sides, sides)
   local n_a, n_b = #first_a, #first_b
   local df = n_a + n_b - 2
   for i, name in ipairs(waiters.name) do
     local values, seen = waiters.value[i], 0
     for k = 1, #values do seen = math.max(seen, values[k]) end
     if seen >= bar / 2 and n_a > 0 and n_b > 0 then
-      local a, b = split(values, sides)
+      local a, b = special.by_side(values, sides)
       local y = {}
       for k = 1, #values do y[k] = math.log(values[k] + bar) end
-      local ya, yb = split(y, sides)
+      local ya, yb = special.by_side(y, sides)
       local mean_a, square_a = spread(ya)
       local mean_b, square_b = spread(yb)
       sites[#sites + 1] = { name = name, values = values, d = mean_b - mean_a,

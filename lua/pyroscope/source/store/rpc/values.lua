@@ -161,6 +161,7 @@ function values.SelectSeries(store, server, request)
   local v1 = server.mode == "v1"
   local exemplars = request.exemplarType == "EXEMPLAR_TYPE_INDIVIDUAL" and not v1
   if request.exemplarType == "EXEMPLAR_TYPE_SPAN" and not v1 then
+    -- v2 servers refuse this in these words, and the store answers as they do
     return ask.refuse("unknown",
       "rpc error: code = Unimplemented desc = exemplar type span is not implemented")
   end
