@@ -8,6 +8,13 @@ void pyr_buffer_free (pyr_buffer *b) {
   memset(b, 0, sizeof *b);
 }
 
+bool pyr_resize (void *array, size_t count, size_t size) {
+  void *block = realloc(*(void **)array, count * size);
+  if (block == NULL) return false;
+  *(void **)array = block;
+  return true;
+}
+
 char *pyr_buffer_room (pyr_buffer *b, size_t n) {
   if (b->status != PYR_OK) return NULL;
   if (n >= SIZE_MAX / 2 - b->len || (b->limit != 0 && b->len + n > b->limit)) {

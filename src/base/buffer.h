@@ -24,6 +24,9 @@ typedef struct pyr_buffer {
 
 void pyr_buffer_free (pyr_buffer *b);
 
+/* A realloc of the block that the pointer at 'array' leads to; false: no memory, all as it was. */
+bool pyr_resize (void *array, size_t count, size_t size);
+
 /* Makes room for 'n' more bytes and returns where they go; NULL after a failure. */
 char *pyr_buffer_room (pyr_buffer *b, size_t n);
 

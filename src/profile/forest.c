@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
+
 #define NONE UINT32_MAX
 #define OTHER                                                                          \
   UINT32_C(0x80000000) /* in a map: leaves of this frame may be truncated stacks */
@@ -210,24 +212,17 @@ typedef struct aligner {
   uint32_t cap, cut_cap;
 } aligner;
 
-static bool resize (void *array, size_t count, size_t size) {
-  void *grown = realloc(*(void **)array, count * size);
-  if (grown == NULL) return false;
-  *(void **)array = grown;
-  return true;
-}
-
 static pyr_status resizeall (aligner *a, uint32_t cap, pyr_error *e) {
   pyr_shape *s = a->s;
   size_t cells = (size_t)cap * s->k;
-  if (!resize(&s->parent, cap, sizeof *s->parent) ||
-      !resize(&s->first, (size_t)cap + 1, sizeof *s->first) ||
-      !resize(&s->level, cap, sizeof *s->level) ||
-      !resize(&s->function, cap, sizeof *s->function) ||
-      !resize(&s->cut, cap, sizeof *s->cut) ||
-      !resize(&a->lists, cap, sizeof *a->lists) ||
-      !resize(&s->selfs, cells, sizeof *s->selfs) ||
-      !resize(&s->totals, cells, sizeof *s->totals))
+  if (!pyr_resize(&s->parent, cap, sizeof *s->parent) ||
+      !pyr_resize(&s->first, (size_t)cap + 1, sizeof *s->first) ||
+      !pyr_resize(&s->level, cap, sizeof *s->level) ||
+      !pyr_resize(&s->function, cap, sizeof *s->function) ||
+      !pyr_resize(&s->cut, cap, sizeof *s->cut) ||
+      !pyr_resize(&a->lists, cap, sizeof *a->lists) ||
+      !pyr_resize(&s->selfs, cells, sizeof *s->selfs) ||
+      !pyr_resize(&s->totals, cells, sizeof *s->totals))
     return pyr_nomemory(e);
   a->cap = cap;
   return PYR_OK;
@@ -268,7 +263,7 @@ static pyr_status addsource (aligner *a, uint32_t to, uint32_t j, uint32_t from,
   if (a->source_count == a->source_cap) {
     uint32_t cap = a->source_cap == 0 ? 4096 : a->source_cap * 2;
     if (a->source_cap > UINT32_MAX / 4) return toolarge(e);
-    if (!resize(&a->sources, cap, sizeof *a->sources)) return pyr_nomemory(e);
+    if (!pyr_resize(&a->sources, cap, sizeof *a->sources)) return pyr_nomemory(e);
     a->source_cap = cap;
   }
   a->sources[a->source_count] = (source){j, from, a->lists[to]};
@@ -283,7 +278,7 @@ static pyr_status addother (aligner *a, uint32_t to, uint32_t j, int64_t value,
   if (s->cut[to] == 0) {
     if (s->cut_count == a->cut_cap) {
       uint32_t cap = a->cut_cap == 0 ? 256 : a->cut_cap * 2;
-      if (!resize(&s->others, (size_t)cap * s->k, sizeof *s->others))
+      if (!pyr_resize(&s->others, (size_t)cap * s->k, sizeof *s->others))
         return pyr_nomemory(e);
       a->cut_cap = cap;
     }

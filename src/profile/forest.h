@@ -79,6 +79,13 @@ static inline const int64_t *pyr_forest_total (const pyr_forest *f, uint32_t i) 
                                : f->rows + (size_t)(f->row[i] - 1) * f->shape->k;
 }
 
+/* Adds 'k' values to those at 'to'. */
+static inline void pyr_forest_add (int64_t *to, const int64_t *from, uint32_t k) {
+  uint32_t j;
+  for (j = 0; j < k; j++)
+    to[j] += from[j];
+}
+
 /*
 ** Building, in three steps: begin() collects the distinct names of all inputs in 'raw'; the
 ** caller says with name() what each is to be called (equal names become one function; without a

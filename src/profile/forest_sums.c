@@ -3,20 +3,14 @@
 
 #include "profile/forest.h"
 
-static void addvector (int64_t *to, const int64_t *from, uint32_t k) {
-  uint32_t j;
-  for (j = 0; j < k; j++)
-    to[j] += from[j];
-}
-
 void pyr_forest_functions (const pyr_forest *f, int64_t *flat, int64_t *cum) {
   const pyr_shape *s = f->shape;
   uint32_t i, k = s->k;
   for (i = 1; i < s->count; i++) {
     size_t at = (size_t)s->function[i] * k;
     if (f->row != NULL && f->row[i] == PYR_ZERO) continue;
-    addvector(flat + at, pyr_forest_self(f, i), k);
-    if (s->top[i]) addvector(cum + at, pyr_forest_total(f, i), k);
+    pyr_forest_add(flat + at, pyr_forest_self(f, i), k);
+    if (s->top[i]) pyr_forest_add(cum + at, pyr_forest_total(f, i), k);
   }
 }
 
@@ -40,7 +34,7 @@ static void relatedinside (const pyr_forest *f, uint32_t function, pyr_relation 
           p < s->pre[last[g]] + s->size[last[g]])
         continue;
       last[g] = i;
-      addvector(value + (size_t)g * s->k, pyr_forest_total(f, i), s->k);
+      pyr_forest_add(value + (size_t)g * s->k, pyr_forest_total(f, i), s->k);
     }
   }
 }
@@ -70,8 +64,8 @@ static pyr_status relatedabove (const pyr_forest *f, uint32_t function, int64_t 
       below = pyr_forest_total(f, i);
     else if (row[i] == 0)
       continue;
-    addvector(sums + (size_t)(up - 1) * k, below, k);
-    if (g != function && s->top[i]) addvector(value + (size_t)g * k, below, k);
+    pyr_forest_add(sums + (size_t)(up - 1) * k, below, k);
+    if (g != function && s->top[i]) pyr_forest_add(value + (size_t)g * k, below, k);
   }
   free(row);
   free(sums);
@@ -103,8 +97,8 @@ pyr_status pyr_forest_sites (const pyr_forest *f, const uint8_t *flags, int64_t 
       if (flag == 1 || (flag == 2 && (site[i] == 0 || flags[site[i]] != 1)))
         site[i] = s->function[i];
     }
-    addvector(value + (size_t)site[i] * s->k, pyr_forest_self(f, i), s->k);
-    if (other != NULL) addvector(value + (size_t)site[i] * s->k, other, s->k);
+    pyr_forest_add(value + (size_t)site[i] * s->k, pyr_forest_self(f, i), s->k);
+    if (other != NULL) pyr_forest_add(value + (size_t)site[i] * s->k, other, s->k);
   }
   free(site);
   return PYR_OK;

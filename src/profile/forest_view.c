@@ -45,12 +45,6 @@ static void planrows (pyr_forest *out, const pyr_forest *f) {
   }
 }
 
-static void addvector (int64_t *to, const int64_t *from, uint32_t k) {
-  uint32_t j;
-  for (j = 0; j < k; j++)
-    to[j] += from[j];
-}
-
 /* Totals of the nodes that have their own: copied, or added up again. */
 static void fillrows (pyr_forest *out, const pyr_forest *f) {
   const pyr_shape *s = out->shape;
@@ -60,15 +54,16 @@ static void fillrows (pyr_forest *out, const pyr_forest *f) {
       int64_t *row = out->rows + (size_t)(out->row[i] - 1) * k;
       if ((out->gone[i] & DIRTY) != 0) {
         const int64_t *other = pyr_forest_other(out, i);
-        addvector(row, pyr_forest_self(out, i), k);
-        if (other != NULL) addvector(row, other, k);
+        pyr_forest_add(row, pyr_forest_self(out, i), k);
+        if (other != NULL) pyr_forest_add(row, other, k);
       } else
         memcpy(row, pyr_forest_total(f, i), k * sizeof *row);
     }
     p = s->parent[i];
     if (i > 0 && (out->gone[p] & (DIRTY | ALIVE)) == (DIRTY | ALIVE) &&
         out->row[i] != PYR_ZERO)
-      addvector(out->rows + (size_t)(out->row[p] - 1) * k, pyr_forest_total(out, i), k);
+      pyr_forest_add(out->rows + (size_t)(out->row[p] - 1) * k,
+                     pyr_forest_total(out, i), k);
   }
   for (i = 0; i < s->count; i++)
     out->gone[i] &= PYR_GONE_SELF | PYR_GONE_OTHER;

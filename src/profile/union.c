@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "profile/stacks.h"
 
 #define NONE UINT32_MAX
@@ -41,13 +42,6 @@ void pyr_union_free (pyr_union *u) {
   memset(u, 0, sizeof *u);
 }
 
-static bool resize (void *array, size_t count, size_t size) {
-  void *block = realloc(*(void **)array, count * size);
-  if (block == NULL) return false;
-  *(void **)array = block;
-  return true;
-}
-
 /* Room for all nodes of two inputs, or the largest one twice: growing copies, and pages that
    nobody touches cost nothing. */
 static uint32_t firstcap (const aligner *a) {
@@ -65,11 +59,11 @@ static pyr_status growresult (aligner *a, pyr_error *e) {
   uint32_t cap = a->node_cap == 0 ? firstcap(a) : a->node_cap * 2;
   if (a->node_cap > PYR_NODES_MAX / 2)
     return pyr_fail(e, PYR_ELIMIT, "more nodes than a profile can hold", PYR_NOWHERE);
-  if (!resize(&a->u->tree.nodes, (size_t)cap + 1, sizeof(pyr_node)) ||
-      !resize(&a->lists, cap, sizeof *a->lists))
+  if (!pyr_resize(&a->u->tree.nodes, (size_t)cap + 1, sizeof(pyr_node)) ||
+      !pyr_resize(&a->lists, cap, sizeof *a->lists))
     return pyr_nomemory(e);
-  if (a->matrix && (!resize(&a->u->selfs, (size_t)cap * a->k, sizeof(int64_t)) ||
-                    !resize(&a->u->totals, (size_t)cap * a->k, sizeof(int64_t))))
+  if (a->matrix && (!pyr_resize(&a->u->selfs, (size_t)cap * a->k, sizeof(int64_t)) ||
+                    !pyr_resize(&a->u->totals, (size_t)cap * a->k, sizeof(int64_t))))
     return pyr_nomemory(e);
   a->node_cap = cap;
   return PYR_OK;
@@ -79,10 +73,10 @@ static pyr_status growresult (aligner *a, pyr_error *e) {
 static void trim (aligner *a) {
   pyr_union *u = a->u;
   size_t count = u->tree.count;
-  resize(&u->tree.nodes, count + 1, sizeof(pyr_node));
+  pyr_resize(&u->tree.nodes, count + 1, sizeof(pyr_node));
   if (!a->matrix) return;
-  resize(&u->selfs, count * a->k, sizeof(int64_t));
-  resize(&u->totals, count * a->k, sizeof(int64_t));
+  pyr_resize(&u->selfs, count * a->k, sizeof(int64_t));
+  pyr_resize(&u->totals, count * a->k, sizeof(int64_t));
 }
 
 static pyr_status addnode (aligner *a, uint32_t parent, uint32_t frame, uint32_t level,
@@ -116,7 +110,7 @@ static pyr_status addsource (aligner *a, uint32_t to, uint32_t j, uint32_t from,
     uint32_t cap = a->source_cap == 0 ? firstcap(a) : a->source_cap * 2;
     if (a->source_cap > UINT32_MAX / 2)
       return pyr_fail(e, PYR_ELIMIT, "more nodes than can be merged", PYR_NOWHERE);
-    if (!resize(&a->sources, cap, sizeof *a->sources)) return pyr_nomemory(e);
+    if (!pyr_resize(&a->sources, cap, sizeof *a->sources)) return pyr_nomemory(e);
     a->source_cap = cap;
   }
   a->sources[a->source_count] =

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "profile/ops.h"
+#include "render/picture.h"
 #include "render/render.h"
 
 #define NODES 100 /* functions drawn when nobody says how many */
@@ -146,16 +147,9 @@ static void percent (drawing *d, int64_t v) {
 
 /* From light grey to orange: the more, the warmer. Black text is readable on all of it. */
 static void colour (pyr_buffer *out, double part) {
-  static const int cold[3] = {0xf3, 0xf3, 0xf3}, warm[3] = {0xf4, 0xa2, 0x59};
-  static const char digits[] = "0123456789abcdef";
-  double t = part < 0 ? 0 : part > 1 ? 1 : sqrt(part);
-  int i;
-  pyr_buffer_char(out, '#');
-  for (i = 0; i < 3; i++) {
-    int v = (int)(cold[i] + t * (warm[i] - cold[i]) + 0.5);
-    pyr_buffer_char(out, digits[v >> 4 & 15]);
-    pyr_buffer_char(out, digits[v & 15]);
-  }
+  char code[8];
+  pyr_picture_change(part <= 0 ? 0 : sqrt(part), code);
+  pyr_buffer_text(out, code);
 }
 
 /* Graphviz refuses a text of 16 KiB. */
@@ -252,6 +246,7 @@ static void legend (drawing *d, int64_t other) {
 static pyr_status draw (drawing *d) {
   uint32_t i;
   int64_t other = 0, most = 0;
+  const char *title = d->o->title != NULL ? d->o->title : "profile";
   step *steps;
   pyr_status status;
   d->w = calloc(d->g.count + 1u, sizeof *d->w);
@@ -272,8 +267,7 @@ static pyr_status draw (drawing *d) {
   free(steps);
   if (status != PYR_OK) return status;
   pyr_buffer_text(d->out, "digraph \"");
-  text(d->out, d->o->title != NULL ? d->o->title : "profile",
-       strlen(d->o->title != NULL ? d->o->title : "profile"));
+  text(d->out, title, strlen(title));
   pyr_buffer_text(d->out, "\" {\nnode [style=filled fillcolor=\"#f8f8f8\"]\n");
   legend(d, other);
   for (i = 0; i < d->count; i++)
