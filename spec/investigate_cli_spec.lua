@@ -220,6 +220,17 @@ describe("pscope investigate", function()
     assert.matches("classes: cpu, ", err)
   end)
 
+  it("takes a range beyond the files for what they hold", function()
+    for _, recipe in ipairs { "cpu", "goroutine", "breakdown" } do
+      local whole = cli.run { "investigate", recipe, HOTSPOT }
+      for _, since in ipairs { "12h", "30d" } do
+        assert.equal(whole, (cli.run { "investigate", recipe, HOTSPOT, "--since", since }))
+      end
+    end
+    local document = json({ "investigate", "cpu", HOTSPOT, "--since", "2m" }, 0)
+    assert.is_true(document.design.A[1].from_ms > 1795205010000)
+  end)
+
   it("ends at file and line for an editor", function()
     local out, err, code = cli.run { "investigate", "cpu", HOTSPOT, "--editor" }
     assert.equal(10, code, err)

@@ -46,15 +46,18 @@ function design.times(source, options, default_range)
   local range = windows.align(found, not stored and { now_ms = now, settle_ms = settle } or nil)
   local oldest
   local stats = source:stats()
-  local captured = stored and not given and source.capture and source.capture.windows or {}
-  if #captured > 0 then
+  local captured = stored and source.capture and source.capture.windows or {}
+  if #captured > 0 and not given then
     -- files of a captured bundle are whole windows: its times are theirs
     local hull = windows.hull(captured)
     range.from_ms = windows.align(hull).from_ms
     range.to_ms = hull.to_ms // windows.GRID * windows.GRID
-  elseif stored and not given and stats and stats.newest_ms then
+  elseif stored and #captured == 0 and stats and stats.newest_ms then
     -- the end of the last profile reaches into a step in which none begins
-    range.to_ms = windows.align({ from_ms = range.from_ms, to_ms = stats.newest_ms + 1 }).to_ms
+    local whole = windows.align { from_ms = defaults.from_ms, to_ms = stats.newest_ms + 1 }
+    local from, to = math.max(range.from_ms, whole.from_ms), math.min(range.to_ms, whole.to_ms)
+    -- "the last 12 hours" of five minutes are the five minutes; elsewhere there is nothing
+    if from < to then range.from_ms, range.to_ms = from, to end
   end
   if stats and stats.oldest_ms and stats.oldest_ms > 0 then oldest = stats.oldest_ms end
   return { now_ms = stored and range.to_ms or now - settle, from_ms = range.from_ms,
