@@ -10,7 +10,7 @@ local investigate = {}
 local BLOCKS = { windows = "windows", fetch = "fetch", preflight = "preflight",
   design = "design", history = "history", survey = "survey", subject = "subject", tree = "tree",
   frames = "frames", stats = "stats", normalise = "normalise", quantum = "quantum",
-  explain = "explain", shifts = "shifts", guards = "guards", analyse = "analyse",
+  explain = "explain", cause = "cause", shifts = "shifts", guards = "guards", analyse = "analyse",
   verdict = "verdict", report = "report", recipes = "recipes", options = "options",
   recorder = "recorder", case = "case", evidence = "evidence", where = "where",
   waiting = "waiting", lives = "lives", growth = "growth", goroutines = "goroutines",

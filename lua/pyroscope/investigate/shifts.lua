@@ -2,7 +2,7 @@
 --- inside a package, and growth that nets out at a caller.
 
 local counts = require "pyroscope.investigate.counts"
-local explain = require "pyroscope.investigate.explain"
+local cause = require "pyroscope.investigate.cause"
 local frames = require "pyroscope.investigate.frames"
 local special = require "pyroscope.investigate.stats.special"
 
@@ -12,7 +12,7 @@ local NET, HOLDS, WHOLE, RENAME, INLINE = 0.3, 0.8, 0.9, 0.7, 0.25
 
 -- Change, its standard error in the same unit, and whether the test sees it.
 local function judged(values, context)
-  local delta, before = explain.effect(values, context.size, context.sides)
+  local delta, before = cause.effect(values, context.size, context.sides)
   local d, se, df = context.tests.judge(values)
   local p = se > 0 and special.t_two_sided(d / se, df) or 1
   return { delta = delta, before = before, se = se * math.max(before, before + delta),
@@ -85,7 +85,7 @@ local function below_callers(found, free, context, out)
           end
           local list = {}
           for at, k in ipairs(members) do list[at] = found[k] end
-          local _, before = explain.effect(values, context.size, context.sides)
+          local _, before = cause.effect(values, context.size, context.sides)
           local net = before < WHOLE * context.base and cancels(list, values, context)
           if net then
             out[#out + 1] = { kind = "shift", members = members, domain = prefix[length],
@@ -136,7 +136,7 @@ local function at_caller(finding, context)
     local index = by_name[name]
     for i, caller in ipairs(above.name) do
       if index and caller == name and counts.role(context.view, name) ~= "runtime" then
-        local held = explain.effect(above.value[i], context.size, context.sides)
+        local held = cause.effect(above.value[i], context.size, context.sides)
         local whole = judged(context.tests.rows[index].cum, context)
         if held / change >= HOLDS and whole.before < WHOLE * context.base
           and math.abs(whole.delta) <= NET * math.abs(change)

@@ -1,6 +1,6 @@
 --- Where threads or goroutines wait, by site: mean waiters of every replicate, tested, as findings.
 
-local explain = require "pyroscope.investigate.explain"
+local cause = require "pyroscope.investigate.cause"
 local evidence = require "pyroscope.investigate.evidence"
 local frames = require "pyroscope.investigate.frames"
 local guards = require "pyroscope.investigate.guards"
@@ -136,7 +136,7 @@ local function finding_of(u, site, sites, raw, context)
   for k, side in ipairs(u.sides) do
     weights[k] = (side == "A" and -1 / context.n.A or 1 / context.n.B) * (change > 0 and 1 or -1)
   end
-  local path = explain.heaviest(u, u:nodes(site.name, "all"), "tot", weights)
+  local path = cause.heaviest(u, u:nodes(site.name, "all"), "tot", weights)
   local blocks = { A = {}, B = {} }
   for k, side in ipairs(u.sides) do table.insert(blocks[side], sites.value[index][k]) end
   local finding = { name = site.name, raw = u.raw[site.name], shape = "self", candidate = "flat",

@@ -29,7 +29,7 @@ recipes.list = {
     question = "Does live memory grow without bound, how fast, allocated where, until when?",
     options = {
       option("limit", "integer", nil, "memory limit of an instance in bytes", "size"),
-      option("rss", "table|number", nil, "resident memory of an instance in bytes, to compare"),
+      option("rss", "number", nil, "resident memory of an instance in bytes, to compare"),
       option("min_growth", "number", 0.05, "growth over the range that counts", "share"),
       option("points", "integer", 8, "trees over the range"),
     }, next = { "goroutine_leak", "alloc_pressure" } },

@@ -75,7 +75,7 @@ return function(source, options)
   end
   local notes
   given.facts, notes = growth.outlook(total, given.totals.B.rate, options.limit,
-    type(options.rss) == "number" and options.rss or nil, given.unit)
+    options.rss, given.unit)
   table.move(notes, 1, #notes, #given.notes + 1, given.notes)
   given.tables[#given.tables + 1] = growth.table(tested, given.unit, "site")
   local goroutines = inv.subject.of(source, { "goroutine" }, options.selector, range)
