@@ -231,6 +231,13 @@ describe("pscope investigate", function()
     assert.is_true(document.design.A[1].from_ms > 1795205010000)
   end)
 
+  it("leaves out the gap that was asked for", function()
+    local document = json({ "investigate", "cpu", HOTSPOT, "--at", "2026-11-20T20:03:30Z", "--gap",
+      "1m" }, 10)
+    assert.equal(1795205010000 - 60000, document.design.A[#document.design.A].to_ms)
+    assert.equal(1795205010000 + 60000, document.design.B[1].from_ms)
+  end)
+
   it("ends at file and line for an editor", function()
     local out, err, code = cli.run { "investigate", "cpu", HOTSPOT, "--editor" }
     assert.equal(10, code, err)

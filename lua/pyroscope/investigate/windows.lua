@@ -173,7 +173,11 @@ function windows.before_after(at_ms, options)
   local before = options.from_ms and at_ms - options.from_ms or math.huge
   local after = options.to_ms and options.to_ms - at_ms or math.huge
   local shorter = math.min(before, after)
-  if shorter < gap + K * block then gap = math.min(gap, floor(math.floor(shorter / 5))) end
+  -- a gap that was asked for stays while a block fits beside it
+  local asked = options.gap_ms and gap + GRID <= shorter
+  if not asked and shorter < gap + K * block then
+    gap = math.min(gap, floor(math.floor(shorter / 5)))
+  end
   local phase = math.min(K * block, shorter - gap)
   phase = math.max(phase // 1 | 0, GRID)
   local a_end, b_start = floor(at_ms - gap), ceil(at_ms + gap)
