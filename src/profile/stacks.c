@@ -148,14 +148,6 @@ pyr_status pyr_stacks_add (pyr_stacks *b, uint32_t node, int64_t value, pyr_erro
   return PYR_OK;
 }
 
-pyr_status pyr_stacks_add_path (pyr_stacks *b, const uint32_t *frames, uint32_t depth,
-                                int64_t value, pyr_error *e) {
-  uint32_t node = 0, i;
-  for (i = 0; i < depth; i++)
-    if (pyr_stacks_child(b, node, frames[i], &node, e) != PYR_OK) return e->status;
-  return pyr_stacks_add(b, node, value, e);
-}
-
 static uint64_t weighthash (uint32_t frame, uint32_t line) {
   return pyr_mix((uint64_t)frame << 32 | line);
 }

@@ -52,10 +52,6 @@ pyr_status pyr_stacks_child (pyr_stacks *b, uint32_t parent, uint32_t frame,
 /* Adds 'value' (>= 0) to the self value of a trie node. */
 pyr_status pyr_stacks_add (pyr_stacks *b, uint32_t node, int64_t value, pyr_error *e);
 
-/* Adds a whole stack, root first; depth 0 is the empty stack. */
-pyr_status pyr_stacks_add_path (pyr_stacks *b, const uint32_t *frames, uint32_t depth,
-                                int64_t value, pyr_error *e);
-
 /* Counts value at a line of a function: the largest self, then total, then the smaller
    line number, becomes pyr_frame.line. At PYR_BY_LINE it does nothing. */
 pyr_status pyr_stacks_weigh (pyr_stacks *b, uint32_t frame, uint32_t line, int64_t self,
