@@ -60,6 +60,15 @@ describe("pscope investigate", function()
     assert.equal((out:gsub(" next: .*", "")), (again:gsub(" next: .*", "")))
   end)
 
+  it("takes a silence around the given moment into neither side", function()
+    for _, time in ipairs { "20:02:45", "20:03:30" } do
+      local out = cli.run { "investigate", "cpu", TARGET, "--source", HOTSPOT, "--at",
+        "2026-11-20T" .. time .. "Z" }
+      assert.matches("before 20:00-20:02:30, after 20:03:30-20:06", out, 1, true)
+      assert.matches("+0.036 cores (+12%", out, 1, true)
+    end
+  end)
+
   it("finds the same in every way to say which sides are meant", function()
     for _, words in ipairs {
       { "--at", "version=v41..v42" }, { "--before", "version=v41", "--after", "version=v42" },

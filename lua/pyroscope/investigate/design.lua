@@ -198,6 +198,18 @@ function design.unit(made, quality, options)
   return changed
 end
 
+-- The time around a moment in which no instance was profiled, where it is long enough to part two
+-- phases.
+local function silence_at(found, moment)
+  local before, after
+  for _, time in ipairs(survey.times(found, found)) do
+    if time < moment then before = time + found.step_ms elseif not after then after = time end
+  end
+  if not before or not after then return nil end
+  local least = 2 * math.max(found.interval_ms, found.step_ms)
+  return after - before >= least and { from_ms = before, to_ms = after } or nil
+end
+
 -- The design that `at` asks for.
 local function choose(source, subject, options, range)
   local times, err = design.times(source, options, range)
@@ -242,6 +254,12 @@ local function choose(source, subject, options, range)
   local found
   found, err = survey.of(source, subject, near, options)
   if not found then return nil, err end
+  local quiet = options.gap == nil and not source.capture and silence_at(found, moment)
+  if quiet then -- what nobody profiled belongs to neither side
+    return phases.of(source, subject, { from_ms = near.from_ms, to_ms = quiet.from_ms },
+      { from_ms = quiet.to_ms, to_ms = near.to_ms }, options,
+      { at_ms = moment, change_source = "given" })
+  end
   local how = phases.cutting(found, { from_ms = near.from_ms, to_ms = moment },
     { from_ms = moment, to_ms = near.to_ms }, options)
   local made = windows.before_after(moment, { K = K, block_ms = how.block_ms,
